@@ -1,0 +1,1 @@
+"""openclaw: many coding agents as isolated sub-agents on one shared tmux socket."""

@@ -1,0 +1,1 @@
+"""Tokens, and later budgets, the window manager and compaction."""

@@ -1,0 +1,196 @@
+"""Where every value comes from (flag > environment > workspace > user > default), and the paths.
+
+One declaration per setting gives it its key in YAML, its environment variable, its type, default and help; a
+value knows its source, which `config show` prints. Nothing heavy is imported: YAML only when a file is there.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from openclaw.errors import BadInput
+from openclaw.units import parse_count, parse_duration
+
+DEFAULT_SOCKET = "/tmp/openclaw-shared-terminals/shared.sock"  # the seeds' own name for it; scripts have it
+
+
+class Setting(NamedTuple):
+    """One declared setting. `kind` is text, duration (seconds), count, flag or path."""
+
+    key: str
+    kind: str
+    default: Any
+    help: str
+
+    @property
+    def env(self) -> str:
+        return ENV_NAMES.get(self.key, "OPENCLAW_" + self.key.upper().replace(".", "_"))
+
+
+ENV_NAMES = {"socket": "OPENCLAW_SHARED_SOCKET"}
+
+DECLARED = {
+    s.key: s
+    for s in (
+        Setting("socket", "path", DEFAULT_SOCKET, "the tmux socket that all sub-agents share"),
+        Setting("agent", "text", "shell", "the program a sub-agent runs when none is named"),
+        Setting("tmux.command", "text", "tmux", "the tmux to run"),
+        Setting("tmux.timeout", "duration", 10.0, "how long one tmux call may take"),
+        Setting("tmux.config", "path", "", "your own tmux file, sourced after ours"),
+        Setting("tmux.size", "text", "200x50", "columns x rows of a new window"),
+        Setting("limits.live_agents", "count", 200, "live sub-agents at once"),
+        Setting("limits.free_memory_mb", "count", 512, "memory that must stay free after a start"),
+        Setting("limits.file_bytes", "count", 1_048_576, "largest file that can be injected"),
+        Setting("limits.task_bytes", "count", 262_144, "longest task text"),
+        Setting("limits.inject_tokens", "count", 20_000, "tokens a sub-agent may start with, if its type says nothing"),
+        Setting("timeout", "duration", 3600.0, "time limit of a sub-agent, if its type says nothing"),
+        Setting("kill.grace", "duration", 5.0, "time between TERM and KILL"),
+        Setting("windows.keep", "duration", 3600.0, "how long the window of an ended sub-agent stays to be looked at"),
+        Setting("log_bytes", "count", 67_108_864, "how much of a window's output is logged"),
+    )
+}
+
+
+class Value(NamedTuple):
+    """A setting's value and where it came from."""
+
+    value: Any
+    source: str
+
+
+class Settings:
+    """All settings of one call. `environ` and `cwd` are passed in by tests; files are read once, when first asked for."""
+
+    def __init__(self, environ: Mapping[str, str] | None = None, cwd: str | None = None, workspace: str | None = None) -> None:
+        self.environ: Mapping[str, str] = os.environ if environ is None else environ
+        self.cwd = cwd or os.getcwd()
+        self._workspace_flag = workspace
+        self._files: list[tuple[str, dict[str, Any]]] | None = None
+        self.overrides: dict[str, Any] = {}
+
+    # --- paths
+
+    @property
+    def home(self) -> str:
+        return self.environ.get("HOME") or os.path.expanduser("~")
+
+    @property
+    def state_dir(self) -> str:
+        """`OPENCLAW_STATE_DIR`, else the platform's user state folder."""
+        if named := self.environ.get("OPENCLAW_STATE_DIR"):
+            return os.path.abspath(os.path.expanduser(named))
+        if base := self.environ.get("XDG_STATE_HOME"):
+            return os.path.join(base, "openclaw")
+        return self._platform_dir("state")
+
+    @property
+    def database(self) -> str:
+        return os.path.join(self.state_dir, "openclaw.db")
+
+    @property
+    def sessions_dir(self) -> str:
+        return os.path.join(self.state_dir, "sessions")
+
+    @property
+    def config_file(self) -> str:
+        """The user's own `openclaw.yaml`; it need not exist."""
+        if named := self.environ.get("OPENCLAW_CONFIG"):
+            return os.path.abspath(os.path.expanduser(named))
+        if base := self.environ.get("XDG_CONFIG_HOME"):
+            return os.path.join(base, "openclaw", "openclaw.yaml")
+        return os.path.join(self._platform_dir("config"), "openclaw.yaml")
+
+    def _platform_dir(self, kind: str) -> str:
+        if sys.platform == "linux":  # the same answer as platformdirs, whose import doubles the start of every call
+            return os.path.join(self.home, {"state": ".local/state", "config": ".config"}[kind], "openclaw")
+        import platformdirs
+
+        return platformdirs.user_state_dir("openclaw") if kind == "state" else platformdirs.user_config_dir("openclaw")
+
+    @property
+    def config_dir(self) -> str:
+        return os.path.dirname(self.config_file)
+
+    @property
+    def workspace(self) -> str:
+        return self.workspace_value().value  # type: ignore[no-any-return]
+
+    def workspace_value(self) -> Value:
+        """The flag, the environment, the nearest `.openclaw/` above the cwd (never HOME's own), else the shared one."""
+        if self._workspace_flag:
+            return Value(os.path.abspath(os.path.expanduser(self._workspace_flag)), "flag")
+        if named := self.environ.get("OPENCLAW_WORKSPACE"):
+            return Value(os.path.abspath(os.path.expanduser(named)), "environment OPENCLAW_WORKSPACE")
+        home, folder = os.path.realpath(self.home), os.path.realpath(self.cwd)
+        while True:
+            found = os.path.join(folder, ".openclaw")
+            if folder != home and os.path.isdir(found):
+                return Value(found, "nearest .openclaw above the current folder")
+            if folder == os.path.dirname(folder):
+                return Value(os.path.join(self.home, ".openclaw", "workspace"), "default")
+            folder = os.path.dirname(folder)
+
+    # --- values
+
+    def get(self, key: str) -> Any:
+        """The value of a declared setting, typed by its kind."""
+        return self.value(key).value
+
+    def value(self, key: str) -> Value:
+        """The value with its source. BadInput names the place of a value that can't be read."""
+        setting = DECLARED[key]
+        if key in self.overrides:
+            return Value(self.overrides[key], "flag")
+        if (raw := self.environ.get(setting.env)) not in (None, ""):
+            return Value(_typed(setting, raw, f"environment {setting.env}"), f"environment {setting.env}")
+        for name, tree in self.files():
+            node: Any = tree
+            for part in key.split("."):
+                node = node.get(part) if isinstance(node, dict) else None
+            if node is not None:
+                return Value(_typed(setting, node, name), name)
+        return Value(setting.default, "default")
+
+    def files(self) -> list[tuple[str, dict[str, Any]]]:
+        """The configuration files that exist, strongest first, as (path, tree)."""
+        if self._files is None:
+            paths = (os.path.join(self.workspace, "openclaw.yaml"), self.config_file)
+            self._files = [(p, read_yaml(p)) for p in paths if os.path.exists(p)]
+        return self._files
+
+
+def read_yaml(path: str) -> dict[str, Any]:
+    """A YAML file whose top is a mapping. BadInput with the file and line otherwise."""
+    import yaml  # 20 ms: only when there is a file
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            tree = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise BadInput(f"{path}, line {line}: {error.problem}", "mend the YAML there", code="bad_config") from error
+    except (OSError, UnicodeError, yaml.YAMLError) as error:
+        raise BadInput(f"{path}: {error}", "it must be a readable YAML file in UTF-8", code="bad_config") from error
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise BadInput(f"{path}: expected a mapping at the top, found {type(tree).__name__}", code="bad_config")
+    return tree
+
+
+def _typed(setting: Setting, raw: Any, where: str) -> Any:
+    try:
+        if setting.kind == "duration":
+            return parse_duration(str(raw), setting.key)
+        if setting.kind == "count":
+            return parse_count(str(raw), setting.key)
+    except BadInput as error:
+        raise BadInput(f"{where}: {error.message}", error.hint, code="bad_config") from error
+    if setting.kind == "flag":
+        return str(raw).lower() in ("1", "true", "yes", "on")
+    if isinstance(raw, (dict, list)):
+        raise BadInput(f"{where}: {setting.key} must be a single value", code="bad_config")
+    return os.path.expanduser(str(raw)) if setting.kind == "path" else str(raw)

@@ -1,0 +1,1 @@
+"""What is asked: template, scope, injection, preflight, claims, the rendered task."""

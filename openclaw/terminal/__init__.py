@@ -1,0 +1,1 @@
+"""The shared terminal: tmux and nothing else."""

@@ -1,0 +1,61 @@
+"""Durations, counts and times as people type and read them. Imports nothing internal but the errors."""
+
+from __future__ import annotations
+
+import re
+import time
+
+from openclaw.errors import BadInput
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+_COUNT = re.compile(r"(\d+(?:\.\d+)?)([kKmM]?)")
+
+
+def parse_duration(text: str, what: str = "duration") -> float:
+    """Seconds from `90s`, `10m`, `2h`, `1d`, `1h30m` or a bare number of seconds. BadInput otherwise."""
+    text = text.strip()
+    if re.fullmatch(r"\d+(\.\d+)?", text):
+        seconds = float(text)
+    else:
+        parts = _PART.findall(text)
+        if not parts or "".join(n + u for n, u in parts) != text:
+            raise BadInput(f"{what} {text[:40]!r} is not a duration", "write it like 90s, 10m, 2h or 1d")
+        seconds = sum(float(n) * _SECONDS[u] for n, u in parts)
+    if not 0 < seconds <= 366 * 86400:
+        raise BadInput(f"{what} {text[:40]!r} is out of range", "more than zero, at most 366d")
+    return seconds
+
+
+def format_duration(seconds: float) -> str:
+    """`42s`, `3m10s`, `2h05m`, `1d04h`: two units at most, for tables."""
+    whole = int(max(0, seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m{whole % 60:02d}s"
+    if whole < 86400:
+        return f"{whole // 3600}h{whole % 3600 // 60:02d}m"
+    return f"{whole // 86400}d{whole % 86400 // 3600:02d}h"
+
+
+def parse_count(text: str, what: str = "count") -> int:
+    """A whole number, `20k` and `1.5M` allowed. BadInput otherwise."""
+    match = _COUNT.fullmatch(text.strip())
+    if not match:
+        raise BadInput(f"{what} {text[:40]!r} is not a number", "write it like 800, 20k or 1M")
+    return int(float(match[1]) * {"": 1, "k": 1000, "m": 1_000_000}[match[2].lower()])
+
+
+def utc(epoch: float) -> str:
+    """ISO 8601 UTC with milliseconds, `2026-11-21T01:02:03.456Z`; sorts as text."""
+    whole = int(epoch)
+    return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole)) + f".{int((epoch - whole) * 1000):03d}Z"
+
+
+def from_utc(text: str) -> float:
+    """The epoch seconds of a time that `utc` wrote."""
+    import calendar  # only the views that show ages need it
+
+    whole, _, fraction = text.rstrip("Z").partition(".")
+    return calendar.timegm(time.strptime(whole, "%Y-%m-%dT%H:%M:%S")) + (float("0." + fraction) if fraction else 0.0)
