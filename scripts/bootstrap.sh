@@ -43,7 +43,7 @@ as_root() {
 }
 
 apt_install() { # the lists may be missing or old, so update only when the first try fails
-    command -v apt-get >/dev/null || return 1
+    command -v apt-get >/dev/null && as_root true || return 1
     local install=(env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=120 install -y -qq --no-install-recommends "$@")
     say "installing $* with apt-get"
     as_root "${install[@]}" </dev/null >/dev/null 2>&1 && return
