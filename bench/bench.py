@@ -1,0 +1,175 @@
+"""`make bench`: one table of ratios, each measured in turn with its reference in this run. Exits 0 even when short.
+
+A benchmark reports, a test asserts: absolute times mean little on shared machines. `bench.py NAME…` runs some lines.
+"""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from lab import EMPTY_PYTHON, OPENCLAW, Failed, Figure, Lab, in_turn, until
+
+from openclaw.errors import OpenclawError
+from openclaw.terminal.panes import PANE_FORMAT, view
+from openclaw.terminal.server import Terminal
+from openclaw.terminal.windows import NewWindow, open_windows
+
+
+class Line(NamedTuple):
+    """One line of the table. Without a figure, `share` is what was right, in percent, and has to reach the target."""
+
+    name: str
+    target: float
+    figure: Figure | None = None
+    share: float = 0.0
+    n: int = 0
+
+
+def start(lab: Lab) -> Iterator[Line]:
+    """--help and --version against an empty Python."""
+    empty = lambda: lab.run(EMPTY_PYTHON)  # noqa: E731
+    yield Line("openclaw --version / empty Python", 2, in_turn(25, lambda: lab.openclaw("--version"), empty))
+    yield Line("openclaw --help / empty Python", 7, in_turn(25, lambda: lab.openclaw("--help"), empty))
+
+
+def ps(lab: Lab) -> Iterator[Line]:
+    """ps --json with 100 live sub-agents against an empty Python."""
+    begin(lab, 100)
+    live = len(lab.json("ps"))
+    if live != 100:
+        raise Failed(f"ps --json lists {live} of 100 live sub-agents")
+    figure = in_turn(25, lambda: lab.openclaw("ps", "--json"), lambda: lab.run(EMPTY_PYTHON))
+    yield Line("ps --json, 100 live / empty Python", 4, figure)
+
+
+def spawn(lab: Lab) -> Iterator[Line]:
+    """One spawn, the whole command, against one raw new-session and an empty Python."""
+    lab.raw_server()
+    begin(lab, 1)
+    flag = lab.root / "flags" / "one"
+
+    def ours() -> None:
+        lab.openclaw("spawn", f"touch {flag}; exec sleep 3600")
+
+    def reference() -> None:
+        lab.raw_session()
+        lab.run(EMPTY_PYTHON)
+        flag.touch()
+
+    def between() -> None:  # what the sub-agent does for itself at its start must not slow down what comes next
+        until(flag.exists, "the sub-agent begins")
+        flag.unlink()
+
+    yield Line("spawn one / new-session + empty Python", 6, in_turn(20, ours, reference, between))
+
+
+def window(lab: Lab) -> Iterator[Line]:
+    """The tmux part of one spawn against one raw new-session."""
+    terminal = Terminal(lab.socket)
+    server = terminal.ensure()
+    lab.raw_server()
+    figure = in_turn(30, lambda: open_windows(terminal, [idle_window(lab)], server), lab.raw_session)
+    yield Line("tmux part of one spawn / new-session", 1.5, figure)
+
+
+def many(lab: Lab) -> Iterator[Line]:
+    """100 sub-agents from a file, and the tmux part of that, against 100 raw new-session processes."""
+    waiting: list[Path] = []
+
+    def reference() -> None:
+        for _ in range(100):
+            lab.raw_session()
+
+    def between() -> None:
+        until(lambda: all(flag.exists() for flag in waiting), "100 sub-agents begin")
+        waiting.clear()
+        lab.end_servers()
+
+    def ours() -> None:
+        path, flags = lab.idle_tasks(100)
+        lab.openclaw("spawn", "--from", str(path))
+        waiting.extend(flags)
+
+    def tmux_part() -> None:
+        open_windows(Terminal(lab.socket), [idle_window(lab) for _ in range(100)])
+
+    yield Line("tmux part of 100 spawns / 100 new-session", 0.6, in_turn(5, tmux_part, reference, between))
+    yield Line("spawn --from, 100 tasks / 100 new-session", 1.5, in_turn(5, ours, reference, between))
+
+
+def refresh(lab: Lab) -> Iterator[Line]:
+    """All state of 500 sessions in one look, against raw list-panes with the same fields."""
+    terminal = Terminal(lab.socket)
+    for _ in range(5):
+        open_windows(terminal, [idle_window(lab) for _ in range(100)])
+    if len(view(terminal).panes) != 500:
+        raise Failed(f"the view has {len(view(terminal).panes)} of 500 sessions")
+    raw = ["tmux", "-S", lab.socket, "list-panes", "-a", "-F", PANE_FORMAT]
+    figure = in_turn(25, lambda: view(terminal), lambda: lab.run(raw))
+    yield Line("refresh, 500 sessions / raw list-panes", 1.3, figure)
+
+
+def codes(lab: Lab) -> Iterator[Line]:
+    """Exit statuses of 200 commands that exit at once."""
+    path = lab.root / "codes.yaml"
+    codes = {f"code-{i}": random.randrange(256) for i in range(200)}
+    path.write_text("".join(f"- {{name: {name}, task: 'exit {code}'}}\n" for name, code in codes.items()))
+    lab.openclaw("spawn", "--from", str(path))
+    lab.run([OPENCLAW, "wait", *codes, "--timeout", "100s"], ok=(0, 1))
+    got = {row["name"]: row["exit_code"] for row in lab.json("ps", "--all")}
+    right = sum(got.get(name) == code for name, code in codes.items())
+    yield Line("exit codes right, 200 quick exits", 100, share=right / 2, n=200)
+
+
+def begin(lab: Lab, count: int) -> None:
+    """Spawn sub-agents that do nothing, and wait until they do it."""
+    path, flags = lab.idle_tasks(count)
+    lab.openclaw("spawn", "--from", str(path))
+    until(lambda: all(flag.exists() for flag in flags), f"{count} sub-agents begin")
+
+
+def idle_window(lab: Lab) -> NewWindow:
+    """A window as spawn opens it: logged, and tagged with all that the status line and a lost database need."""
+    id = lab.name("w")
+    tags = {"name": id, "agent": "shell", "task": "sleep for an hour", "type": "sub-agent", "state": "working"}
+    return NewWindow(id, ("sleep", "3600"), str(lab.work), str(lab.root / "logs" / id), 1 << 20, id, tags)
+
+
+GROUPS: dict[str, Callable[[Lab], Iterator[Line]]] = {
+    "start": start, "ps": ps, "spawn": spawn, "window": window, "many": many, "refresh": refresh, "codes": codes,
+}  # fmt: skip
+ROW = "{:<44} {:>4} {:>9} {:>9} {:>7} {:>13} {:>8}  {}"
+
+
+def shown(line: Line) -> str:
+    """The line as the table has it."""
+    if not (f := line.figure):
+        verdict = "ok" if line.share >= line.target else "short"
+        return ROW.format(line.name, line.n, "", "", f"{line.share:g}%", "", f"{line.target:g}%", verdict)
+    verdict = "ok" if f.ratio <= line.target else "short"
+    spread = f"{f.low:.2f}–{f.high:.2f}"
+    times = f"{f.ours * 1000:.1f} ms", f"{f.reference * 1000:.1f} ms"
+    return ROW.format(line.name, f.n, *times, f"{f.ratio:.2f}", spread, f"≤ {line.target:g}", verdict)
+
+
+def main(names: list[str]) -> None:
+    """Run the named groups, or all."""
+    if unknown := [name for name in names if name not in GROUPS]:
+        sys.exit(f"no such line: {', '.join(unknown)}; there are {', '.join(GROUPS)}")
+    print(ROW.format("what", "n", "ours", "against", "ratio", "middle half", "target", ""))
+    for name in names or GROUPS:
+        try:
+            with Lab() as lab:
+                for line in GROUPS[name](lab):
+                    print(shown(line), flush=True)
+        except (Failed, OpenclawError, subprocess.SubprocessError) as error:
+            print(f"{name}: not measured: {error}", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
