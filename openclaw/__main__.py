@@ -1,0 +1,32 @@
+"""The composition root of the command line: decides how much to import before anything is parsed.
+
+`--version`, and `ps` in the two forms that prompts, status bars and scripts poll, are answered without the option
+parser (its import alone costs five times an empty Python); everything else goes through Typer in `cli/app.py`.
+"""
+
+from __future__ import annotations
+
+import sys
+
+POLLED = {"--json", "--all", "-a"}
+
+
+def main() -> None:
+    """Entry point of `openclaw`; ends the process with the contract's exit status."""
+    words = sys.argv[1:]
+    if words in (["--version"], ["-V"]):
+        from openclaw.version import VERSION
+
+        sys.stdout.write(f"openclaw {VERSION}\n")
+        return
+    if words[:1] == ["ps"] and POLLED.issuperset(words[1:]):
+        from openclaw.cli.polled import ps
+
+        sys.exit(ps(everything=bool({"--all", "-a"} & set(words)), as_json="--json" in words))
+    from openclaw.cli.app import run
+
+    sys.exit(run(words))
+
+
+if __name__ == "__main__":
+    main()

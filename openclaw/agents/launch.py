@@ -1,0 +1,134 @@
+"""Task + program → the folder from which a window runs: task.md, task.sh, launch.sh, env, session.json.
+
+launch.sh is all that tmux is told to run, so nothing a person typed ever passes through a command line of tmux or a
+shell of ours. `env` holds the values of the environment, mode 0600; the supervisor reads it and removes it at once.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import json
+import os
+import shlex
+import shutil
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from openclaw.agents.registry import Agent, Words
+from openclaw.errors import BadInput, Unavailable
+
+SUPERVISOR = os.path.join(os.path.dirname(__file__), "supervise.sh")
+# What every program may see of the environment of whoever spawns it. Anything else is named by its entry or by --env.
+KEPT = (
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR", "XDG_*", "EDITOR", "VISUAL", "COLORTERM", "NO_COLOR",
+    "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
+    "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "VIRTUAL_ENV", "PYENV_ROOT", "NVM_DIR", "GOPATH", "CARGO_HOME", "RUSTUP_HOME", "JAVA_HOME",
+    "OPENCLAW_CONFIG", "OPENCLAW_WORKSPACE",
+)  # fmt: skip
+
+
+class Launch(NamedTuple):
+    """One session: what its window runs, and the files of its folder by name."""
+
+    id: str
+    folder: str
+    argv: list[str]
+    files: dict[str, str]
+
+
+_PROMPT = '"$(<"$dir/task.md")"'
+
+
+def environment(agent: Agent, environ: Mapping[str, str], wanted: Iterable[str]) -> dict[str, str]:
+    """What the program will see: the kept names, those its entry asks for, and --env K=V or --env K (yours, by name)."""
+    patterns = (*KEPT, *agent.env)
+    exact = {p for p in patterns if "*" not in p}
+    globs = [p for p in patterns if "*" in p]
+    chosen = {k: v for k, v in environ.items() if k in exact or any(fnmatch.fnmatchcase(k, g) for g in globs)}
+    for item in wanted:
+        key, given, value = item.partition("=")
+        if not given and key not in environ:
+            raise BadInput(f"--env {key}: there is no {key} in your environment", f"set it, or write --env {key}=VALUE")
+        chosen[key] = value if given else environ[key]
+    return chosen
+
+
+def command_line(agent: Agent, values: Mapping[str, str]) -> str:
+    """The program's words as bash: each quoted, the prompt read from task.md inside the window."""
+    words = [shlex.quote(word) for word in agent.command]
+    for group, key in ((agent.model, "model"), (agent.system_prompt, "system_prompt"), (agent.conversation, "conversation"), (agent.prompt, "")):
+        if not key or values.get(key):
+            words += _filled(group, values)
+    return " ".join(words)
+
+
+def build(agent: Agent, *, id: str, folder: str, cwd: str, prompt: str, task: str, limit_s: float | None, grace_s: float,
+          model: str | None, conversation_id: str | None, environ: Mapping[str, str], writes: Iterable[str], record: Mapping[str, Any]) -> Launch:
+    """Everything that the folder of a session holds at its start. Nothing is written yet."""
+    values = {
+        "model": model or "",
+        "conversation": conversation_id or "",
+        "task_file": os.path.join(folder, "task.sh"),
+        "prompt_file": os.path.join(folder, "task.md"),
+    }
+    facts = {
+        "id": id,
+        "dir": folder,
+        "cwd": cwd,
+        "limit": f"{limit_s:g}" if limit_s else "infinity",
+        "grace": f"{max(1, round(grace_s))}",
+    }
+    lines = ["#!/usr/bin/env bash", f"# openclaw sub-agent {id}: generated, this is what its window runs"]
+    lines += [f"{key}={shlex.quote(value)}" for key, value in facts.items()]
+    lines.append(f"watched=({' '.join(shlex.quote(root) for root in watched(writes))})")
+    lines.append(f"command=({command_line(agent, values)})")
+    lines.append(f"source {shlex.quote(SUPERVISOR)}")
+    private = dict(environ) | {"OPENCLAW_TASK_FILE": values["prompt_file"], "OPENCLAW_RESULT_FILE": os.path.join(folder, "result.md")}
+    files = {
+        "task.md": prompt,
+        "env": "".join(f"export {key}={shlex.quote(value)}\n" for key, value in sorted(private.items()) if key.isidentifier()),
+        "session.json": json.dumps(record, indent=1, ensure_ascii=False) + "\n",
+        "launch.sh": "\n".join(lines) + "\n",
+    }
+    if any("{task_file}" in word for word in agent.prompt):
+        files["task.sh"] = task + "\n"
+    return Launch(id, folder, ["bash", os.path.join(folder, "launch.sh")], files)
+
+
+def watched(writes: Iterable[str]) -> list[str]:
+    """The folders or files below which the patterns may match: their parts before the first wildcard, none inside another."""
+    roots = set()
+    for pattern in writes:
+        parts = pattern.split("/")
+        wild = next((i for i, part in enumerate(parts) if set(part) & set("*?[{")), len(parts))
+        roots.add("/".join(parts[:wild]).rstrip("/") or "/")
+    return sorted(r for r in roots if not any(r.startswith(o.rstrip("/") + "/") for o in roots if o != r))
+
+
+def write(launch: Launch) -> None:
+    """Create the folder, 0700, and its files, 0600. A folder that is already there is an error."""
+    os.mkdir(launch.folder, 0o700)
+    for name, text in launch.files.items():
+        fd = os.open(os.path.join(launch.folder, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with open(fd, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            file.write(text)
+
+
+def check_installed(agent: Agent, environ: Mapping[str, str]) -> str:
+    """The path of the program; Unavailable with how to get it when it isn't there."""
+    found = shutil.which(agent.command[0], path=environ.get("PATH"))
+    if not found:
+        raise Unavailable(f"agent {agent.name}: {agent.command[0]} is not on the PATH", f"install it: {agent.install}" if agent.install else "install it, or name another with --agent", code="no_agent")
+    return found
+
+
+def _filled(group: Words, values: Mapping[str, str]) -> list[str]:
+    filled = []
+    for word in group:
+        if word == "{prompt}":
+            filled.append(_PROMPT)
+        else:
+            before, mark, after = word.partition("{prompt}")
+            text = before.format(**values)
+            filled.append(shlex.quote(text) + (_PROMPT + shlex.quote(after.format(**values)) if mark else ""))
+    return filled

@@ -1,0 +1,108 @@
+"""The programs that can run in a window: `agents.yaml` and the user's own entries, as frozen records."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from openclaw.errors import BadInput, NotFound
+from openclaw.settings import Settings, read_yaml
+
+SHIPPED = os.path.join(os.path.dirname(__file__), "agents.yaml")
+Words = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Agent:
+    """One program. Every `Words` is a list of argv words with {placeholders}; see the head of agents.yaml."""
+
+    name: str
+    command: Words
+    prompt: Words
+    about: str = ""
+    model: Words = ()
+    system_prompt: Words = ()
+    new_conversation: str = "none"
+    conversation: Words = ()
+    resume: Words = ()
+    interactive: bool = False
+    output: str = "stream"
+    state: Words = ("exit-file", "process")
+    usage: str = "none"
+    input: dict[str, str] = field(default_factory=dict)
+    env: Words = ()
+    memory_mb: int = 100
+    install: str = ""
+
+
+_KINDS = {f.name: f.type for f in fields(Agent)}
+_CHOICES = {"new_conversation": ("none", "uuid"), "output": ("stream", "screen")}
+_PLACEHOLDERS = ("prompt", "prompt_file", "task_file", "model", "system_prompt", "conversation")
+
+
+def load(settings: Settings) -> dict[str, Agent]:
+    """All programs by name. A user's entry of the same name changes only the keys it gives."""
+    trees = [(SHIPPED, read_yaml(SHIPPED))]
+    for folder in (settings.config_dir, settings.workspace):
+        if os.path.exists(path := os.path.join(folder, "agents.yaml")):
+            trees.append((path, read_yaml(path)))
+    trees += [(path, tree["agents"]) for path, tree in reversed(settings.files()) if isinstance(tree.get("agents"), dict)]
+    entries: dict[str, dict[str, Any]] = {}
+    agents: dict[str, Agent] = {}
+    for path, tree in trees:
+        for name, entry in tree.items():
+            if not isinstance(entry, dict):
+                raise BadInput(f"{path}: agent {name} must be a mapping", code="bad_config")
+            entries[name] = entries.get(name, {}) | entry
+            agents[name] = _agent(str(name), entries[name], path)
+    return agents
+
+
+def get(settings: Settings, name: str) -> Agent:
+    """One program. NotFound names the nearest ones."""
+    agents = load(settings)
+    if name not in agents:
+        near = difflib.get_close_matches(name, agents, 1) or sorted(agents)
+        raise NotFound(f"no agent {name[:40]!r}", f"did you mean {', '.join(near)}? Add your own in {settings.config_dir}/agents.yaml")
+    return agents[name]
+
+
+def _agent(name: str, entry: dict[str, Any], path: str) -> Agent:
+    where = f"{path}: agent {name}"
+    values: dict[str, Any] = {}
+    for key, value in entry.items():
+        if key not in _KINDS or key == "name":
+            near = difflib.get_close_matches(str(key), _KINDS, 1)
+            raise BadInput(f"{where}: unknown key {key!r}", f"did you mean {near[0]}?" if near else "", code="bad_config")
+        values[key] = _typed(f"{where}: {key}", _KINDS[key], value)
+        if key in _CHOICES and value not in _CHOICES[key]:
+            raise BadInput(f"{where}: {key} is one of {', '.join(_CHOICES[key])}, not {value!r}", code="bad_config")
+    for required in ("command", "prompt"):
+        if not values.get(required):
+            raise BadInput(f"{where}: {required} is missing", "it is a list of words", code="bad_config")
+    return Agent(name=name, **values)
+
+
+def _typed(where: str, kind: Any, value: Any) -> Any:
+    if kind == "Words":
+        words = [value] if isinstance(value, str) else value
+        if not isinstance(words, list) or not all(isinstance(w, (str, int, float)) for w in words):
+            raise BadInput(f"{where} must be a list of words", code="bad_config")
+        for word in words:
+            _check_placeholders(where, str(word))
+        return tuple(map(str, words))
+    expected = {"bool": bool, "int": int, "str": str}.get(str(kind), dict)
+    if not isinstance(value, expected):
+        raise BadInput(f"{where} must be of type {expected.__name__}, not {value!r}", code="bad_config")
+    return value
+
+
+def _check_placeholders(where: str, word: str) -> None:
+    try:
+        word.format(**dict.fromkeys(_PLACEHOLDERS, ""))
+    except (KeyError, IndexError, ValueError) as error:
+        raise BadInput(
+            f"{where}: {word!r} has an unknown placeholder", f"known: {', '.join(_PLACEHOLDERS)}; write {{{{ for a brace", code="bad_config"
+        ) from error

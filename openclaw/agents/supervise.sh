@@ -1,0 +1,80 @@
+# Runs one sub-agent in its window and records how it ended. Sourced by the session's launch.sh, which sets:
+#   id dir cwd limit (seconds, or infinity) grace (seconds) command (array) watched (array of folders)
+# Written for bash; needs no process of ours to be running: the time limit and the clean-up live here.
+#
+# Two processes: this shell waits for the program in the foreground, so that the program owns the terminal; `guard`,
+# in the background, ends everything when the time is up or the terminal goes away. A process belongs to the sub-agent
+# when OPENCLAW_SESSION_ID says so in its environment, or when it is in this terminal's session.
+
+if [[ ${OPENCLAW_SESSION_ID-} != "$id" ]]; then # once more, with only our mark and the terminal's own variables
+  exec env -i OPENCLAW_SESSION_ID="$id" OPENCLAW_STATE_DIR="${dir%/sessions/*}" PATH="$PATH" HOME="$HOME" TERM="$TERM" \
+    TMUX="${TMUX-}" TMUX_PANE="${TMUX_PANE-}" bash "$0"
+fi
+
+members() { # pids of the sub-agent's processes: candidates, some of them already gone
+  if [[ -d /proc/self ]]; then
+    grep -lszxF "OPENCLAW_SESSION_ID=$id" /proc/[0-9]*/environ | cut -d/ -f3
+    awk -v sid="$$" '{ pid = $1; sub(/.*\) /, ""); if ($4 == sid && $1 != "Z") print pid }' /proc/[0-9]*/stat
+  else
+    ps -A -o pid=,ppid= | awk -v top="$$" '{ parent[$1] = $2 }
+      END { for (p in parent) for (q = p; q in parent; q = parent[q]) if (parent[q] == top) { print p; break } }'
+  fi 2>/dev/null
+}
+
+reap() { # TERM, after the grace KILL, until nobody is left; those who are born meanwhile too
+  local me=$BASHPID signal=TERM deadline=$((SECONDS + grace)) pid alive
+  while :; do
+    alive=()
+    for pid in $(members); do
+      [[ $pid != "$$" && $pid != "$me" ]] && kill -"$signal" "$pid" 2>/dev/null && alive+=("$pid")
+    done
+    ((${#alive[@]})) || return
+    kill -CONT "${alive[@]}" 2>/dev/null
+    signal=0
+    ((SECONDS > deadline)) && signal=KILL
+    ((SECONDS > deadline + 10)) && return # stuck in the kernel: no signal helps
+    sleep 0.05
+  done
+}
+
+record() { # code, how: the one truth about the end, there as a whole or not at all
+  printf '%s %s %s\n' "$1" "$2" "${EPOCHREALTIME-$(date +%s)}" >"$dir/exit.new"
+  sync "$dir/exit.new" 2>/dev/null
+  mv -f "$dir/exit.new" "$dir/exit"
+}
+
+guard() {
+  trap 'printf hangup >"$dir/ending"; reap; record 129 hangup; exit' HUP
+  trap 'kill $!; exit' USR1
+  trap '' INT QUIT TSTP
+  sleep "$limit" &
+  wait $!
+  printf timeout >"$dir/ending"
+  reap
+}
+
+changed() { # which files below the watched folders were written since the start, for `result`
+  ((${#watched[@]})) || return
+  find "${watched[@]}" -name .git -prune -o -type f -cnewer "$dir/launch.sh" -print0 >"$dir/changed.new" 2>/dev/null
+  mv -f "$dir/changed.new" "$dir/changed"
+}
+
+trap : INT QUIT # Ctrl-C is for the program
+trap '' TSTP    # there is no shell to come back to
+[[ -r $dir/env ]] && source "$dir/env" && rm -f "$dir/env" # values of secrets leave the disk here
+guard &
+guard=$!
+if cd -- "$cwd"; then
+  "${command[@]}"
+  code=$?
+else
+  code=126
+fi
+[[ -s $dir/ending ]] && how=$(<"$dir/ending") || how=exit
+[[ $how == timeout ]] && code=124
+kill -USR1 "$guard" 2>/dev/null
+wait "$guard"
+reap
+changed
+record "$code" "$how"
+exit "$code"

@@ -1,0 +1,33 @@
+"""tokens: what files would cost."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from openclaw import render
+from openclaw.cli import context
+from openclaw.cli.agents import Json
+from openclaw.context.tokens import Counter
+from openclaw.tasks.inject import read_all
+
+
+def tokens(
+    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="PATH, PATH:A-B or a glob")],
+    exact: Annotated[bool, typer.Option("--exact", help="count with tiktoken, if its rank file is at hand")] = False,
+    json: Json = False,
+) -> int:
+    """The same count that `spawn` uses: an estimate, marked ≈, or exact where it matters."""
+    settings = context.settings()
+    counter = Counter(settings)
+    found = read_all(files, settings.cwd, settings, counter, exact=exact)
+    total = sum(f.tokens for f in found)
+    if json:
+        render.document({"files": [{"path": f.path, "tokens": f.tokens, "bytes": f.bytes, "sha256": f.sha256} for f in found], "tokens": total, "exact": exact and not counter.why_estimate()})
+        return 0
+    mark = "" if exact and not counter.why_estimate() else "≈"
+    if exact and counter.why_estimate():
+        render.warn(counter.why_estimate())
+    render.table(("FILE", "TOKENS", "BYTES"), [*((f.path, f"{f.tokens}", f"{f.bytes}") for f in found), ("total", f"{mark}{total}", f"{sum(f.bytes for f in found)}")], right=("TOKENS", "BYTES"))
+    return 0

@@ -1,0 +1,62 @@
+"""`ps` as it is polled: no option parser, nothing imported that its one table does not need."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from openclaw import render
+from openclaw.errors import OpenclawError
+from openclaw.sessions.fleet import Fleet
+from openclaw.sessions.status import settle
+from openclaw.store import sessions
+from openclaw.store.sessions import Session
+from openclaw.terminal.windows import View
+from openclaw.units import format_duration, from_utc
+
+HEADERS = ("ID", "NAME", "AGENT", "TYPE", "STATE", "AGE", "TOKENS", "TASK")
+
+
+def ps(everything: bool, as_json: bool, fleet: Fleet | None = None) -> int:
+    """List the live sub-agents, or all that ever were; returns the exit status."""
+    try:
+        fleet = fleet or Fleet()
+        rows, seen = settle(fleet)
+        shown = sessions.recent(fleet.store) if everything else rows
+        if as_json:
+            render.document([s.as_json() for s in shown])
+        else:
+            _show(fleet, shown, everything)
+        _say_presence(seen)
+    except BrokenPipeError:
+        return _quiet()
+    except OpenclawError as error:
+        return render.error(error, as_json)
+    return 0
+
+
+def _show(fleet: Fleet, shown: Sequence[Session], everything: bool) -> None:
+    now = fleet.clock()
+    if shown:
+        render.table(HEADERS, (_row(s, now) for s in shown), widest="TASK", styled="STATE", right=("AGE", "TOKENS"))
+    else:
+        render.out("no sub-agents" + ("" if everything else " are live; `openclaw ps --all` lists those that ended"))
+
+
+def _row(session: Session, now: float) -> tuple[str, ...]:
+    until = from_utc(session.ended_at) if session.ended_at else now
+    name = "" if session.name == session.id else session.name
+    state = session.status if not session.exit_code or session.status != "failed" else f"failed({session.exit_code})"
+    tokens = session.tokens_used or session.injected_tokens
+    task = " ".join(session.task.split())
+    return (session.id, name, session.agent, session.type, state, format_duration(until - from_utc(session.created_at)), str(tokens), task)
+
+
+def _say_presence(seen: View) -> None:
+    if seen.presence == "unknown":
+        render.warn(f"{seen.problem or 'tmux does not answer'}: the states shown are the last ones known")
+
+
+def _quiet() -> int:
+    sys.stdout = None  # type: ignore[assignment]  # the reader is gone: nothing is left to flush to
+    return 0

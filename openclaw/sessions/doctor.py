@@ -1,0 +1,193 @@
+"""doctor: what openclaw stands on, each looked at once, and what of it can be mended.
+
+It also judges what no other command may: windows that carry our tags but are not in the store are adopted from those
+tags (only when their state folder is ours), or closed when nothing of them is left.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import NamedTuple
+
+from openclaw.agents import registry
+from openclaw.context.tokens import Counter
+from openclaw.errors import OpenclawError
+from openclaw.sessions.fleet import Fleet
+from openclaw.sessions.status import located, settle
+from openclaw.store import db, sessions
+from openclaw.store.sessions import Session
+from openclaw.terminal.server import room_of
+from openclaw.terminal.socket import check_folder
+from openclaw.terminal.windows import close, tags, view
+
+OPEN_FILES = 1024  # below this soft limit a server holds too few windows; one takes about three
+
+
+class Check(NamedTuple):
+    """One line of the report: `level` is ok, warn or error; `hint` says what to do."""
+
+    name: str
+    level: str
+    detail: str
+    hint: str = ""
+
+
+def examine(fleet: Fleet, fix: bool = False) -> list[Check]:
+    """Look at everything; with `fix`, mend what can be mended without touching anybody's work."""
+    checks: list[Check] = []
+    looks: tuple[Callable[[Fleet, bool], list[Check]], ...] = (_programs, _tmux, _socket, _database, _windows, _tokens, _linger)
+    for look in looks:
+        try:
+            checks += look(fleet, fix)
+        except OpenclawError as error:
+            checks.append(Check(look.__name__.strip("_"), "error", error.message, error.hint))
+    return checks
+
+
+def _programs(fleet: Fleet, fix: bool) -> list[Check]:
+    path = fleet.settings.environ.get("PATH", "")
+    first = shutil.which("openclaw", path=path)
+    here = os.path.join(os.path.dirname(sys.executable), "openclaw")
+    if first and os.path.realpath(first) == os.path.realpath(here):
+        checks = [Check("openclaw", "ok", f"{first} is the one the PATH finds first")]
+    elif first:
+        checks = [Check("openclaw", "warn", f"the PATH finds {first} first, this one is {here}", "another program has the same name: put this one's folder first, or call it by its path")]
+    else:
+        checks = [Check("openclaw", "warn", f"not on the PATH; this one is {here}", f"add {os.path.dirname(here)} to PATH")]
+    for agent in registry.load(fleet.settings).values():
+        program = shutil.which(agent.command[0], path=path)
+        if program:
+            checks.append(Check(f"agent {agent.name}", "ok", f"{program} {_version(program)}".strip()))
+        else:
+            checks.append(Check(f"agent {agent.name}", "ok" if agent.name != "shell" else "error", "not installed", agent.install))
+    return checks
+
+
+def _version(program: str) -> str:
+    try:
+        done = subprocess.run([program, "--version"], capture_output=True, text=True, errors="replace", timeout=10, stdin=subprocess.DEVNULL, check=False)
+        return done.stdout.strip().split("\n")[0][:60]
+    except (OSError, subprocess.TimeoutExpired):
+        return "(its --version does not answer)"
+
+
+def _tmux(fleet: Fleet, fix: bool) -> list[Check]:
+    version = fleet.terminal.version()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    checks = [Check("tmux", "ok", version)]
+    level = "ok" if soft >= OPEN_FILES or hard > soft else "warn"
+    checks.append(Check("open files", level, f"limit {soft}, can be raised to {hard}", "" if level == "ok" else "raise `ulimit -n`: at the limit a tmux server hangs"))
+    return checks
+
+
+def _socket(fleet: Fleet, fix: bool) -> list[Check]:
+    check_folder(fleet.terminal.socket, create=fix)
+    seen = view(fleet.terminal)
+    if seen.presence == "unknown":
+        return [Check("socket", "error", f"{fleet.terminal.socket}: {seen.problem}", "look at it with `tmux -S`; nothing is lost while it does not answer")]
+    if not seen.server:
+        return [Check("socket", "ok", f"{fleet.terminal.socket}: no server yet, the first spawn starts one")]
+    room = room_of(seen.server)
+    return [Check("socket", "ok", f"{fleet.terminal.socket}: server {seen.server.pid}" + ("" if room is None else f", room for {room} more windows"))]
+
+
+def _database(fleet: Fleet, fix: bool) -> list[Check]:
+    path = os.path.join(fleet.state_dir, "openclaw.db")
+    try:
+        verdict = fleet.store.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise sqlite3.DatabaseError(verdict)
+    except (OpenclawError, sqlite3.DatabaseError) as error:
+        detail = error.message if isinstance(error, OpenclawError) else f"{path}: {error}"
+        if not fix or not os.path.exists(path) or not _damaged(path):
+            return [Check("database", "error", detail, "`openclaw doctor --fix` sets a damaged file aside and rebuilds it from tmux")]
+        aside = f"{path}.damaged-{fleet.now().replace(':', '')}"
+        fleet.forget_store()
+        for suffix in ("", "-wal", "-shm"):
+            if os.path.exists(path + suffix):
+                os.replace(path + suffix, aside + suffix)
+        _ = fleet.store
+        return [Check("database", "warn", f"was damaged; set aside as {aside}, a new one is in its place", "what tmux still knows is adopted below")]
+    return [Check("database", "ok", path)]
+
+
+def _damaged(path: str) -> bool:
+    """Whether the file is no database or a broken one, not merely locked or out of reach."""
+    try:
+        connection = sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=1)
+        return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok")
+    except sqlite3.OperationalError:
+        return False
+    except sqlite3.DatabaseError:
+        return True
+
+
+def _windows(fleet: Fleet, fix: bool) -> list[Check]:
+    live, seen = settle(fleet)
+    known = {s.id for s in sessions.by_ids(fleet.store, list(seen.panes))}
+    strangers = [id for id in seen.panes if id not in known]
+    if not strangers:
+        return [Check("sub-agents", "ok", f"{len(live)} live, all with their windows")]
+    marks = tags(fleet.terminal)
+    ours = [id for id in strangers if marks.get(id, {}).get("state_dir") == fleet.state_dir]
+    others = len(strangers) - len(ours)
+    checks = [Check("sub-agents", "ok", f"{len(live)} live" + (f"; {others} windows on this socket belong to another state folder, left alone" if others else ""))]
+    for id in ours:
+        folder = fleet.folder(id)
+        if not fix:
+            checks.append(Check(f"window subagent-{id}", "error", "is in tmux but not in the store", "`openclaw doctor --fix` adopts it"))
+        elif os.path.isfile(os.path.join(folder, "launch.sh")):
+            _adopt(fleet, id, marks[id])
+            checks.append(Check(f"window subagent-{id}", "ok", "adopted from its tags"))
+        elif seen.server:
+            close(fleet.terminal, [(seen.server, seen.panes[id].session_name)])
+            checks.append(Check(f"window subagent-{id}", "ok", "closed: its spawn was interrupted and nothing else of it was left"))
+    settle(fleet)
+    return checks
+
+
+def _adopt(fleet: Fleet, id: str, marks: dict[str, str]) -> None:
+    """A row from the record in the session's folder, or from the tags alone; its claims come back with its scope."""
+    try:
+        with open(os.path.join(fleet.folder(id), "session.json"), encoding="utf-8") as file:
+            record = json.load(file)
+    except (OSError, ValueError):
+        record = {}
+    scope = record.get("scope") or {"read": [], "write": []}
+    pane = view(fleet.terminal).panes[id]
+    now = fleet.now()
+    row = Session(
+        id=id, name=str(record.get("name") or marks.get("name") or id), task=str(record.get("task") or marks.get("task", "")),
+        type=str(record.get("type") or marks.get("type", "")), agent=str(record.get("agent") or marks.get("agent", "")),
+        model=record.get("model"), role=record.get("role"), status="working", reason="", cwd=str(record.get("cwd") or "/"), worktree=record.get("worktree"),
+        socket=fleet.terminal.socket, server_pid=None, server_started=None, tmux_session=None, window_id=None, pane_id=None, pid=None, spawner="",
+        conversation_id=record.get("conversation_id"), scope=json.dumps(scope), injected=json.dumps(record.get("injected") or []),
+        injected_tokens=int(record.get("injected_tokens") or 0), env="[]", tokens_used=0, cost_usd=0.0,
+        budget_tokens=(record.get("budget") or {}).get("tokens"), budget_usd=None, timeout_s=record.get("timeout_s"), exit_code=None,
+        created_at=str(record.get("created_at") or now), updated_at=now, ended_at=None,
+    )._replace(**located(pane))  # fmt: skip
+    with db.transaction(fleet.store):
+        if any(s.name == row.name for s in sessions.live(fleet.store)):
+            row = row._replace(name=id)
+        sessions.insert(fleet.store, row, row.writes)
+
+
+def _tokens(fleet: Fleet, fix: bool) -> list[Check]:
+    why = Counter(fleet.settings).why_estimate()
+    return [Check("tokens", "ok", f"estimated: {why}" if why else "exact counts at hand")]
+
+
+def _linger(fleet: Fleet, fix: bool) -> list[Check]:
+    if not os.path.isdir("/run/systemd/system"):
+        return [Check("logging out", "ok", "no systemd here: logging out ends nothing")]
+    user = fleet.settings.environ.get("USER", "")
+    if os.geteuid() == 0 or os.path.exists(f"/var/lib/systemd/linger/{user}"):
+        return [Check("logging out", "ok", "sub-agents outlive it")]
+    return [Check("logging out", "warn", "may end the tmux server and all sub-agents", "loginctl enable-linger")]

@@ -1,0 +1,55 @@
+"""Ending sub-agents: the whole process tree, only ours, then the row with its claims, then the window."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from openclaw import processes
+from openclaw.sessions.fleet import Fleet
+from openclaw.sessions.status import read_exit, settle
+from openclaw.store import db, sessions
+from openclaw.store.sessions import Session
+from openclaw.terminal.windows import close, view
+
+
+def kill(fleet: Fleet, found: Sequence[Session], status: str = "killed") -> list[Session]:
+    """End these sessions as `status`; those that have ended already only lose their window. Returns them as they are now.
+
+    Their folders, logs and rows stay. A kill that is interrupted has noted its intent, and the next command finishes it.
+    """
+    live = [s for s in found if s.live]
+    for session in live:
+        _note(fleet.folder(session.id), status)
+    stuck = processes.end([s.id for s in live], fleet.settings.get("kill.grace")) if live else []
+    with db.transaction(fleet.store):
+        for session in live:
+            record = read_exit(fleet.folder(session.id))
+            natural = record is not None and record.how == "exit"
+            code = record.code if record and natural else None
+            final = status if not natural else "failed" if code else "done"  # it ended by itself just before
+            reason = "processes that take no signal are left" if session.id in stuck else ""
+            sessions.end(fleet.store, session.id, final, fleet.now(), exit_code=code, reason=reason)
+    seen = view(fleet.terminal)
+    if seen.server:
+        close(fleet.terminal, [(seen.server, seen.panes[s.id].session_name) for s in found if s.id in seen.panes])
+    return sessions.by_ids(fleet.store, [s.id for s in found])
+
+
+def finished(fleet: Fleet) -> list[Session]:
+    """The ended sessions whose windows are still there to be looked at."""
+    rows, seen = settle(fleet)
+    live = {s.id for s in rows}
+    return sessions.by_ids(fleet.store, [id for id in seen.panes if id not in live])
+
+
+def _note(folder: str, status: str) -> None:
+    """Say in the folder why it ends, before anything is ended; whole or not at all."""
+    try:
+        with open(os.path.join(folder, "ending.new"), "w", encoding="ascii") as file:
+            file.write(status)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(os.path.join(folder, "ending.new"), os.path.join(folder, "ending"))
+    except FileNotFoundError:
+        pass  # the folder was removed by hand: the store alone will say it

@@ -1,0 +1,53 @@
+"""What every story about sub-agents needs: the settings, the store and the terminal, opened once per command."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable
+
+from openclaw.settings import Settings
+from openclaw.store import db
+from openclaw.terminal.server import Terminal
+from openclaw.units import utc
+
+
+class Fleet:
+    """The composition root below the doors. `clock` gives epoch seconds and is passed in by tests."""
+
+    def __init__(self, settings: Settings | None = None, clock: Callable[[], float] = time.time) -> None:
+        self.settings = settings or Settings()
+        self.clock = clock
+        self.terminal = Terminal.from_settings(self.settings)
+        self.state_dir = self.settings.state_dir
+        self.sessions_dir = os.path.join(self.state_dir, "sessions")
+        self._store: sqlite3.Connection | None = None
+
+    @property
+    def store(self) -> sqlite3.Connection:
+        """The database, opened when first asked for."""
+        if self._store is None:
+            self._store = db.connect(os.path.join(self.state_dir, "openclaw.db"))
+        return self._store
+
+    def forget_store(self) -> None:
+        """Close the database, so that the next use opens it anew."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def folder(self, id: str) -> str:
+        """Where everything about one sub-agent lies."""
+        return os.path.join(self.sessions_dir, id)
+
+    def now(self) -> str:
+        return utc(self.clock())
+
+    def shared_environment(self) -> dict[str, str]:
+        """What makes an `openclaw` that a sub-agent runs find this same fleet."""
+        return {
+            "OPENCLAW_STATE_DIR": self.state_dir,
+            "OPENCLAW_SHARED_SOCKET": self.terminal.socket,
+            "OPENCLAW_WORKSPACE": self.settings.workspace,
+        }

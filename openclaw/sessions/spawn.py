@@ -1,0 +1,240 @@
+"""Starting sub-agents, one or a hundred, so that either all of them run or nothing is left.
+
+Reserve (row `starting` + claims, one transaction) → folder → window → `working`. Whatever fails on the way undoes
+exactly what was done; a spawner that dies in the middle leaves a row with its own identity, which `settle` completes
+or undoes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import sqlite3
+import uuid
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from openclaw import processes
+from openclaw.agents import launch, registry
+from openclaw.agents.registry import Agent
+from openclaw.context.tokens import Counter
+from openclaw.errors import Interrupted, OpenclawError, Refused
+from openclaw.sessions import admission
+from openclaw.sessions.fleet import Fleet
+from openclaw.sessions.status import located, settle
+from openclaw.store import db, sessions
+from openclaw.store.sessions import Session
+from openclaw.tasks.globs import overlaps
+from openclaw.tasks.prepare import Task, prepare
+from openclaw.tasks.request import Request
+from openclaw.terminal.server import Server
+from openclaw.terminal.windows import NewWindow, Pane, close, open_windows
+
+ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # ids are read aloud and typed: nothing that looks alike
+
+
+class Planned(NamedTuple):
+    """A task that can be started: its program, and the environment it will see."""
+
+    task: Task
+    agent: Agent
+    environ: dict[str, str]
+
+
+def plan(fleet: Fleet, requests: Sequence[Request]) -> list[Planned]:
+    """Everything that can be checked without starting anything: inputs, files, tokens, programs, environment."""
+    counter = Counter(fleet.settings)
+    planned = []
+    for number, request in enumerate(requests, 1):
+        try:
+            task = prepare(request, fleet.settings, counter)
+            agent = registry.get(fleet.settings, task.agent)
+            environ = launch.environment(agent, fleet.settings.environ, task.env)
+            launch.check_installed(agent, environ)
+        except OpenclawError as error:
+            if len(requests) > 1:
+                error.message = f"task {number}: {error.message}"
+            raise
+        planned.append(Planned(task, agent, environ | fleet.shared_environment()))
+    return planned
+
+
+def spawn(fleet: Fleet, requests: Sequence[Request], queue: bool = False, waiting: Callable[[str], None] = lambda _: None) -> list[Session]:
+    """Start one sub-agent per request, all or none. `waiting` is told why, once, when `queue` makes it wait its turn."""
+    planned = plan(fleet, requests)
+    rows = [_row(fleet, p) for p in planned]
+    try:
+        with admission.turn(fleet, queue, waiting) as reserve:
+            reserve(lambda: _reserve(fleet, planned, rows))
+        panes = _start(fleet, planned, rows)
+        return _started(fleet, rows, panes)
+    except BaseException:
+        _undo(fleet, rows)
+        raise
+
+
+def _row(fleet: Fleet, planned: Planned) -> Session:
+    task, agent, now = planned.task, planned.agent, fleet.now()
+    id = "".join(secrets.choice(ALPHABET) for _ in range(6))
+    return Session(
+        id=id,
+        name=task.name or id,
+        task=task.text,
+        type=task.type,
+        agent=agent.name,
+        model=task.model,
+        role=None,
+        status="starting",
+        reason="",
+        cwd=task.cwd,
+        worktree=None,
+        socket=fleet.terminal.socket,
+        server_pid=None,
+        server_started=None,
+        tmux_session=None,
+        window_id=None,
+        pane_id=None,
+        pid=None,
+        spawner=processes.identity(os.getpid()),
+        conversation_id=str(uuid.uuid4()) if agent.new_conversation == "uuid" else None,
+        scope=json.dumps({"read": task.scope.read, "write": task.scope.write}),
+        injected=json.dumps([{"path": i.path, "tokens": i.tokens, "sha256": i.sha256} for i in task.injected], ensure_ascii=False),
+        injected_tokens=task.tokens,
+        env=json.dumps([item.partition("=")[0] for item in task.env]),
+        tokens_used=0,
+        cost_usd=0.0,
+        budget_tokens=task.budget_tokens,
+        budget_usd=None,
+        timeout_s=task.timeout_s,
+        exit_code=None,
+        created_at=now,
+        updated_at=now,
+        ended_at=None,
+    )
+
+
+def _reserve(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) -> None:
+    """Admission, names and claims checked and taken in one transaction. What looks taken is looked at twice: first by
+    the store alone, then, if it says no, after it was brought up to date."""
+    free = admission.free_memory_mb()
+    for settled in (False, True):
+        try:
+            with db.transaction(fleet.store):
+                live = sessions.live(fleet.store)
+                admission.check(fleet, len(live), [p.agent for p in planned], free, live[-1] if live else None)
+                _check_names(live, rows)
+                _check_claims(sessions.claims(fleet.store), live, rows)
+                for row in rows:
+                    sessions.insert(fleet.store, row, row.writes)
+            return
+        except Refused:
+            if settled:
+                raise
+            settle(fleet)
+
+
+def _check_names(live: Sequence[Session], rows: Sequence[Session]) -> None:
+    taken = {s.name: f"session {s.id}" for s in live}
+    for row in rows:
+        if row.name in taken:
+            raise Refused(f"the name {row.name} is taken by {taken[row.name]}", "choose another --name, or end that one with `openclaw kill`", code="name_taken")
+        taken[row.name] = "another task of this file"
+
+
+def _check_claims(claims: Sequence[tuple[str, str]], live: Sequence[Session], rows: Sequence[Session]) -> None:
+    held: dict[str, list[str]] = {}
+    for id, pattern in claims:
+        held.setdefault(id, []).append(pattern)
+    holders = [(held[s.id], f"session {s.id}", s.task) for s in live if s.id in held]
+    for row in rows:
+        if not row.writes:
+            continue
+        for patterns, who, task in holders:
+            if clash := overlaps(row.writes, patterns):
+                ours, theirs, example = clash
+                shown = " ".join(task.split())
+                raise Refused(
+                    f"{example} is claimed by {who} ({shown[:60]}) through {theirs}; asked for here through {ours}",
+                    f"wait for it (`openclaw wait {who.split()[-1]}`), end it, or narrow --write" if who.startswith("session") else "narrow the write scopes in the file",
+                    code="claim_conflict",
+                )
+        holders.append((row.writes, "another task of this file", row.task))
+
+
+def _start(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) -> dict[str, Pane]:
+    os.makedirs(fleet.sessions_dir, mode=0o700, exist_ok=True)
+    windows = []
+    for (task, agent, environ), row in zip(planned, rows, strict=True):
+        built = launch.build(
+            agent,
+            id=row.id,
+            folder=fleet.folder(row.id),
+            cwd=row.cwd,
+            prompt=task.prompt,
+            task=task.text,
+            limit_s=row.timeout_s,
+            grace_s=fleet.settings.get("kill.grace"),
+            model=row.model,
+            conversation_id=row.conversation_id,
+            environ=environ,
+            writes=row.writes,
+            record=row.as_json(),
+        )
+        launch.write(built)
+        windows.append(
+            NewWindow(
+                id=row.id,
+                argv=tuple(built.argv),
+                cwd=row.cwd,
+                log=os.path.join(built.folder, "terminal.log"),
+                log_bytes=fleet.settings.get("log_bytes"),
+                title=row.name,
+                tags={
+                    "name": row.name,
+                    "agent": agent.name,
+                    "type": row.type,
+                    "task": " ".join(row.task.split())[:200],
+                    "state": "working",
+                    "dir": built.folder,
+                    "state_dir": fleet.state_dir,
+                },
+            )
+        )
+    return open_windows(fleet.terminal, windows, known=_known_server(fleet))
+
+
+def _known_server(fleet: Fleet) -> Server | None:
+    """The server that the newest live session runs on, for when its socket file was deleted."""
+    row: sqlite3.Row | None = fleet.store.execute(
+        "SELECT server_pid, server_started FROM sessions WHERE server_pid IS NOT NULL AND socket = ? ORDER BY created_at DESC LIMIT 1",
+        (fleet.terminal.socket,),
+    ).fetchone()
+    return Server(row[0], row[1]) if row else None
+
+
+def _started(fleet: Fleet, rows: Sequence[Session], panes: dict[str, Pane]) -> list[Session]:
+    with db.transaction(fleet.store):
+        for row in rows:
+            if not sessions.update(fleet.store, row.id, fleet.now(), status="working", spawner="", **located(panes[row.id])):
+                raise Interrupted(f"session {row.id} was ended while it was starting", "nothing of it is left")
+    return sessions.by_ids(fleet.store, [row.id for row in rows])
+
+
+def _undo(fleet: Fleet, rows: Sequence[Session]) -> None:
+    """Take back what was done, in reverse: windows, processes, rows with their claims, folders. Each step may be empty."""
+    ids = [row.id for row in rows]
+    started = [id for id in ids if os.path.isdir(fleet.folder(id))]
+    if started:
+        try:
+            close(fleet.terminal, [(None, f"subagent-{id}") for id in started])
+            processes.end(started, grace=1.0)
+        except OpenclawError:
+            pass  # the rows stay `starting` with a dead spawner: the next command finishes this
+        else:
+            for id in started:
+                shutil.rmtree(fleet.folder(id), ignore_errors=True)
+    with db.transaction(fleet.store):
+        sessions.delete(fleet.store, ids)
+

@@ -1,0 +1,155 @@
+"""The state of a sub-agent: one function decides, and `settle` writes what it decided.
+
+The order of looking matters: the store's rows first, then tmux, then the exit files. A row that says `working` has a
+window that tmux must know by then, and a pane that tmux shows as dead has written its exit file before.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from openclaw import processes
+from openclaw.sessions.fleet import Fleet
+from openclaw.store import db, sessions
+from openclaw.store.sessions import Session
+from openclaw.terminal.windows import Pane, View, close, set_tags, view
+from openclaw.units import from_utc, utc
+
+
+class Exit(NamedTuple):
+    """What the supervisor recorded: `how` is exit, timeout, killed, halted, hangup or damaged; `at` epoch seconds."""
+
+    code: int | None
+    how: str
+    at: float
+
+
+class Verdict(NamedTuple):
+    """What a session's state is now. `undo` means: it never started and must be forgotten."""
+
+    status: str
+    exit_code: int | None = None
+    reason: str = ""
+    ended_at: str = ""
+    undo: bool = False
+
+
+def read_exit(folder: str) -> Exit | None:
+    """The exit record of a session's folder; None while there is none. A damaged one has no code, never code 0."""
+    try:
+        with open(os.path.join(folder, "exit"), encoding="ascii") as file:
+            at = os.fstat(file.fileno()).st_mtime
+            code, how, when = file.read().split()
+        return Exit(int(code), how, float(when.replace(",", ".")))
+    except ValueError:
+        return Exit(None, "damaged", at)
+    except OSError:
+        return None
+
+
+def read_ending(folder: str) -> str:
+    """Why the session is being ended, as noted before its processes are: killed, timeout, halted; empty if nobody is."""
+    try:
+        with open(os.path.join(folder, "ending"), encoding="ascii") as file:
+            return file.read().strip()
+    except (OSError, UnicodeError):
+        return ""
+
+
+def decide(session: Session, seen: View, pane: Pane | None, exit: Exit | None, ending: str, spawner_alive: bool, now: str) -> Verdict:
+    """The one place where a state comes from. Pure."""
+    if exit:
+        ended = utc(exit.at)
+        if exit.how == "exit":
+            return Verdict("failed" if exit.code else "done", exit.code, f"exit status {exit.code}" if exit.code else "", ended)
+        if exit.how == "hangup":
+            return Verdict(ending if ending in ("killed", "halted") else "lost", None, "its window was closed, not by openclaw", ended)
+        if exit.how == "damaged":
+            return Verdict("failed", None, "its exit record is damaged", ended)
+        return Verdict(exit.how, exit.code, f"after its limit of {session.timeout_s:g}s" if exit.how == "timeout" and session.timeout_s else "", ended)
+    if seen.presence == "unknown":
+        return Verdict(session.status, reason=seen.problem or "tmux does not answer")
+    if pane and not pane.dead:
+        return Verdict(session.status if session.status != "starting" or spawner_alive else "working")
+    if session.status == "starting" and spawner_alive:
+        return Verdict("starting")
+    if ending in ("killed", "halted"):
+        return Verdict(ending, None, "", now)
+    if pane:
+        code = pane.dead_status if pane.dead_status is not None else 128 + pane.dead_signal if pane.dead_signal else None
+        return Verdict("failed", code, "its supervisor was killed", now)
+    if session.status == "starting":
+        return Verdict("lost", undo=True)
+    return Verdict("lost", None, "the tmux server is gone" if seen.presence == "absent" else "its window is gone", now)
+
+
+def settle(fleet: Fleet) -> tuple[list[Session], View]:
+    """Bring the store up to date with what is really there; returns the live sessions and what tmux showed.
+
+    Ended sessions give up their claims in the same transaction that marks them. A lost one's processes are ended
+    first, so that a freed claim is really free. A spawn whose process died is completed or undone.
+    """
+    rows = sessions.live(fleet.store)
+    seen = view(fleet.terminal)
+    now = fleet.now()
+    changed: list[tuple[Session, Verdict]] = []
+    for session in rows:
+        folder, pane = fleet.folder(session.id), seen.panes.get(session.id)
+        alive = session.status == "starting" and processes.alive(session.spawner)
+        verdict = decide(session, seen, pane, read_exit(folder), read_ending(folder), alive, now)
+        if (verdict.status, verdict.reason) != (session.status, session.reason) or verdict.ended_at or verdict.undo:
+            changed.append((session, verdict))
+    if changed:
+        _apply(fleet, seen, changed, now)
+        rows = sessions.live(fleet.store)
+    if len(seen.panes) > len(rows) or any(id not in seen.panes for id in (s.id for s in rows)):
+        _tidy(fleet, seen, {s.id for s in rows})
+    return rows, seen
+
+
+def _apply(fleet: Fleet, seen: View, changed: Sequence[tuple[Session, Verdict]], now: str) -> None:
+    gone = [s.id for s, v in changed if v.status == "lost"]
+    if gone:
+        processes.end(gone, fleet.settings.get("kill.grace"))
+    with db.transaction(fleet.store):
+        for session, verdict in changed:
+            if verdict.undo:
+                sessions.delete(fleet.store, [session.id])
+            elif verdict.ended_at:
+                sessions.end(fleet.store, session.id, verdict.status, now, exit_code=verdict.exit_code, reason=verdict.reason, ended_at=verdict.ended_at)
+            else:
+                sessions.update(fleet.store, session.id, now, status=verdict.status, reason=verdict.reason, **located(seen.panes.get(session.id)))
+    for session, verdict in changed:
+        if verdict.undo:
+            shutil.rmtree(fleet.folder(session.id), ignore_errors=True)
+    shown = {s.id: {"state": v.status} for s, v in changed if s.id in seen.panes}
+    if shown:
+        set_tags(fleet.terminal, shown)
+
+
+def located(pane: Pane | None) -> dict[str, object]:
+    """Where a window is, as columns of its row."""
+    if not pane:
+        return {}
+    return {
+        "server_pid": pane.server.pid,
+        "server_started": pane.server.started,
+        "tmux_session": pane.session_id,
+        "window_id": pane.window_id,
+        "pane_id": pane.pane_id,
+        "pid": pane.pid,
+    }
+
+
+def _tidy(fleet: Fleet, seen: View, live: set[str]) -> None:
+    """Close the windows of sessions that ended a while ago. Windows the store does not know are doctor's to judge."""
+    others = [id for id in seen.panes if id not in live]
+    if not others or not seen.server:
+        return
+    oldest = fleet.clock() - fleet.settings.get("windows.keep")
+    old = [s.id for s in sessions.by_ids(fleet.store, others) if s.ended_at and from_utc(s.ended_at) < oldest]
+    if old:
+        close(fleet.terminal, [(seen.server, seen.panes[id].session_name) for id in old])

@@ -1,0 +1,182 @@
+"""The sessions and claims tables. The only module that knows their columns."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from openclaw.errors import BadInput, NotFound
+
+LIVE = ("starting", "working", "waiting", "idle")
+ENDED = ("done", "failed", "killed", "timeout", "halted", "lost")
+
+
+class Session(NamedTuple):
+    """One sub-agent as the store knows it. Times are ISO 8601 UTC, `timeout_s` seconds, tokens real usage."""
+
+    id: str
+    name: str
+    task: str
+    type: str
+    agent: str
+    model: str | None
+    role: str | None
+    status: str
+    reason: str
+    cwd: str
+    worktree: str | None
+    socket: str
+    server_pid: int | None
+    server_started: int | None
+    tmux_session: str | None
+    window_id: str | None
+    pane_id: str | None
+    pid: int | None
+    spawner: str
+    conversation_id: str | None
+    scope: str
+    injected: str
+    injected_tokens: int
+    env: str
+    tokens_used: int
+    cost_usd: float
+    budget_tokens: int | None
+    budget_usd: float | None
+    timeout_s: float | None
+    exit_code: int | None
+    created_at: str
+    updated_at: str
+    ended_at: str | None
+
+    @property
+    def live(self) -> bool:
+        return self.ended_at is None
+
+    @property
+    def writes(self) -> list[str]:
+        """The write scope: absolute patterns."""
+        return list(json.loads(self.scope).get("write", []))
+
+    def as_json(self) -> dict[str, Any]:
+        """The contract's form of a session."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "task": self.task,
+            "type": self.type,
+            "agent": self.agent,
+            "model": self.model,
+            "role": self.role,
+            "status": self.status,
+            "reason": self.reason,
+            "cwd": self.cwd,
+            "worktree": self.worktree,
+            "tmux": {
+                "socket": self.socket,
+                "server_pid": self.server_pid,
+                "session_id": self.tmux_session,
+                "window_id": self.window_id,
+                "pane_id": self.pane_id,
+            },
+            "pid": self.pid,
+            "conversation_id": self.conversation_id,
+            "scope": json.loads(self.scope),
+            "injected": json.loads(self.injected),
+            "injected_tokens": self.injected_tokens,
+            "context": {"tokens": None, "conversation": None, "limit": None, "percent": None, "level": "unknown"},
+            "tokens_used": self.tokens_used,
+            "cost_usd": self.cost_usd,
+            "budget": {"tokens": self.budget_tokens, "usd": self.budget_usd},
+            "timeout_s": self.timeout_s,
+            "exit_code": self.exit_code,
+            "created_at": self.created_at,
+            "updated_at": self.updated_at,
+            "ended_at": self.ended_at,
+        }
+
+
+COLUMNS = ", ".join(Session._fields)
+_INSERT = f"INSERT INTO sessions ({COLUMNS}) VALUES ({', '.join(':' + f for f in Session._fields)})"
+
+
+def _sessions(rows: Iterable[sqlite3.Row]) -> list[Session]:
+    return [Session(*row) for row in rows]
+
+
+def insert(connection: sqlite3.Connection, session: Session, claims: Sequence[str]) -> None:
+    """The row and what it claims; the caller holds the transaction."""
+    connection.execute(_INSERT, session._asdict())
+    connection.executemany("INSERT OR IGNORE INTO claims VALUES (?, ?)", [(session.id, claim) for claim in claims])
+
+
+def live(connection: sqlite3.Connection) -> list[Session]:
+    """Every session that has not ended, oldest first."""
+    return _sessions(connection.execute(f"SELECT {COLUMNS} FROM sessions WHERE ended_at IS NULL ORDER BY created_at, rowid"))
+
+
+def recent(connection: sqlite3.Connection, limit: int = 1000) -> list[Session]:
+    """The newest sessions, ended ones too, oldest of them first."""
+    rows = connection.execute(f"SELECT {COLUMNS} FROM sessions ORDER BY created_at DESC, rowid DESC LIMIT ?", (limit,))
+    return _sessions(rows)[::-1]
+
+
+def by_ids(connection: sqlite3.Connection, ids: Sequence[str]) -> list[Session]:
+    """These sessions, in the order of `ids`; unknown ones are left out."""
+    marks = ", ".join("?" * len(ids))
+    found = {s.id: s for s in _sessions(connection.execute(f"SELECT {COLUMNS} FROM sessions WHERE id IN ({marks})", ids))}
+    return [found[i] for i in ids if i in found]
+
+
+def find(connection: sqlite3.Connection, word: str) -> Session:
+    """The one session that `word` names: its id, a live one's name, a unique prefix of an id, or the newest of that name."""
+    escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    rows = _sessions(
+        connection.execute(
+            f"SELECT {COLUMNS} FROM sessions WHERE name = ? OR id LIKE ? ESCAPE '\\' ORDER BY created_at DESC",
+            (word, escaped.removeprefix("subagent-") + "%"),
+        )
+    ) if word else []
+    for exact in (
+        [s for s in rows if s.id == word.removeprefix("subagent-")],
+        [s for s in rows if s.name == word and s.live],
+        [s for s in rows if s.name == word][:1],
+    ):
+        if exact:
+            return exact[0]
+    if not rows:
+        raise NotFound(f"no session {word[:60]!r}", "`openclaw ps --all` lists them")
+    if len(rows) > 1:
+        raise BadInput(f"{word!r} is the start of {len(rows)} ids: {', '.join(s.id for s in rows[:5])}", "type more of it", code="ambiguous")
+    return rows[0]
+
+
+def update(connection: sqlite3.Connection, id: str, now: str, **columns: Any) -> bool:
+    """Set columns of one session that still lives; an ended one is never changed back, and the answer is False."""
+    names = ", ".join(f"{name} = :{name}" for name in columns)
+    done = connection.execute(
+        f"UPDATE sessions SET {names}, updated_at = :now WHERE id = :id AND ended_at IS NULL", columns | {"now": now, "id": id}
+    )
+    return done.rowcount == 1
+
+
+def end(connection: sqlite3.Connection, id: str, status: str, now: str, *, exit_code: int | None = None, reason: str = "",
+        ended_at: str = "") -> bool:
+    """Mark a session ended and free its claims, once; False when it already was. The caller holds the transaction."""
+    changed = connection.execute(
+        "UPDATE sessions SET status = ?, exit_code = ?, reason = ?, ended_at = ?, updated_at = ? WHERE id = ? AND ended_at IS NULL",
+        (status, exit_code, reason, ended_at or now, now, id),
+    ).rowcount
+    connection.execute("DELETE FROM claims WHERE session_id = ?", (id,))
+    return changed == 1
+
+
+def delete(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
+    """Undo: forget sessions that never started, with their claims."""
+    connection.executemany("DELETE FROM sessions WHERE id = ?", [(i,) for i in ids])
+
+
+def claims(connection: sqlite3.Connection) -> list[tuple[str, str]]:
+    """Every write claim in force, as (session id, pattern)."""
+    return [(row[0], row[1]) for row in connection.execute("SELECT session_id, pattern FROM claims ORDER BY session_id")]
