@@ -1,1 +1,1 @@
-"""The shared terminal: tmux and nothing else."""
+"""tmux and nothing else: the shared socket, its server, the windows of sub-agents, and attaching to them."""
