@@ -11,7 +11,8 @@ from typing import IO, Any
 from openclaw.errors import OpenclawError
 
 STYLES = {
-    "starting": "36", "working": "34", "waiting": "1;33", "idle": "36", "done": "32", "failed": "31", "killed": "2", "timeout": "31",
+    "starting": "36", "working": "34", "waiting": "1;33", "idle": "36", "done": "32", "failed": "31", "killed": "2",
+    "timeout": "31",
     "halted": "31", "lost": "31", "ok": "32", "warn": "33", "error": "31", "dim": "2", "bold": "1",
 }  # fmt: skip
 CONTROL = {i: f"\\x{i:02x}" for i in (*range(32), *range(127, 160))} | {10: "↵", 9: " "}
@@ -53,6 +54,12 @@ def raw(data: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
+def reader_left() -> int:
+    """Whoever read our stdout (`| head`) is gone: nothing is left to flush to. No failure: the exit status is 0."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
 def progress(text: str) -> None:
     """For a person who waits: stderr, and only to a terminal."""
     if sys.stderr.isatty():
@@ -75,8 +82,10 @@ def error(problem: OpenclawError, as_json: bool) -> int:
     return problem.exit_status
 
 
-def table(headers: Sequence[str], rows: Iterable[Sequence[str]], widest: str = "", styled: str = "", right: Sequence[str] = ()) -> None:
-    """An aligned table. Column `widest` gives way to the width of the terminal, `styled` is painted by its value, `right` are aligned right."""
+def table(
+    headers: Sequence[str], rows: Iterable[Sequence[str]], widest: str = "", styled: str = "", right: Sequence[str] = ()
+) -> None:
+    """An aligned table. Column `widest` gives way to the width of the terminal, `styled` is painted by its value."""
     cells = [[clean(cell) for cell in row] for row in rows]
     widths = [max([display_width(h), *(display_width(row[i]) for row in cells)]) for i, h in enumerate(headers)]
     if widest and sys.stdout.isatty():
@@ -89,7 +98,13 @@ def table(headers: Sequence[str], rows: Iterable[Sequence[str]], widest: str = "
         out(_line(headers, painted, widths, right, row))
 
 
-def _line(headers: Sequence[str], cells: Sequence[str], widths: Sequence[int], right: Sequence[str], plain: Sequence[str] | None = None) -> str:
+def _line(
+    headers: Sequence[str],
+    cells: Sequence[str],
+    widths: Sequence[int],
+    right: Sequence[str],
+    plain: Sequence[str] | None = None,
+) -> str:
     parts = []
     for header, cell, width, bare in zip(headers, cells, widths, plain or cells, strict=True):
         if display_width(bare) > width:

@@ -62,9 +62,11 @@ class Value(NamedTuple):
 
 
 class Settings:
-    """All settings of one call. `environ` and `cwd` are passed in by tests; files are read once, when first asked for."""
+    """All settings of one call. `environ` and `cwd` are passed in by tests; files are read once, when asked for."""
 
-    def __init__(self, environ: Mapping[str, str] | None = None, cwd: str | None = None, workspace: str | None = None) -> None:
+    def __init__(
+        self, environ: Mapping[str, str] | None = None, cwd: str | None = None, workspace: str | None = None
+    ) -> None:
         self.environ: Mapping[str, str] = os.environ if environ is None else environ
         self.cwd = cwd or os.getcwd()
         self._workspace_flag = workspace

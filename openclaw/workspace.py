@@ -12,7 +12,7 @@ FILES = {
 - Check your work before you say that it is done, and say what you did not check.
 - Keep what must outlive this conversation in active-tasks.md or MEMORY.md.
 """,
-    "MEMORY.md": "# Long-term memory\nDecisions, preferences and facts that outlive a session. One line each, newest first.\n",
+    "MEMORY.md": "# Long-term memory\nDecisions, preferences and facts that outlive a session, newest first.\n",
     "HEARTBEAT.md": "# Heartbeat\nReply HEARTBEAT_OK unless a task below needs attention.\n",
     "active-tasks.md": "# Active tasks\n",
 }
@@ -36,5 +36,7 @@ def init(folder: str) -> tuple[str, list[str]]:
             except FileExistsError:
                 continue
     except OSError as error:
-        raise BadInput(f"{error.filename or where}: {error.strerror}", "choose a folder that you can write to") from error
+        raise BadInput(
+            f"{error.filename or where}: {error.strerror}", "choose a folder that you can write to"
+        ) from error
     return where, made

@@ -1,4 +1,4 @@
-"""Each test gets a box: its own HOME, state folder, workspace and tmux socket; everything in it is reaped afterwards."""
+"""Each test gets a box: its own HOME, state folder, workspace and tmux socket; all in it is reaped afterwards."""
 
 from __future__ import annotations
 
@@ -65,12 +65,24 @@ class Box:
         more = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL} | more
         return subprocess.Popen([OPENCLAW, *args], cwd=self.work, env=self.env | (env or {}), text=True, **more)
 
-    def cli(self, *args: str, exit: int | None = 0, stdin: str | None = None, env: dict[str, str] | None = None,
-            cwd: Path | None = None, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    def cli(
+        self,
+        *args: str,
+        exit: int | None = 0,
+        stdin: str | None = None,
+        env: dict[str, str] | None = None,
+        cwd: Path | None = None,
+        timeout: float = 120,
+    ) -> subprocess.CompletedProcess[str]:
         """Run the command; `exit` is the status it must end with (None: any)."""
         done = subprocess.run(
-            [OPENCLAW, *args], cwd=cwd or self.work, env=self.env | (env or {}), text=True, capture_output=True,
-            timeout=timeout, **({"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}),
+            [OPENCLAW, *args],
+            cwd=cwd or self.work,
+            env=self.env | (env or {}),
+            text=True,
+            capture_output=True,
+            timeout=timeout,
+            **({"stdin": subprocess.DEVNULL} if stdin is None else {"input": stdin}),
         )
         assert exit is None or done.returncode == exit, (
             f"openclaw {' '.join(args)[:300]}: exit {done.returncode}, expected {exit}\n{done.stdout}\n{done.stderr}"
@@ -82,7 +94,9 @@ class Box:
         return json.loads(self.cli(*args, "--json", exit=exit, **more).stdout)
 
     def tmux(self, *args: str, check: bool = True) -> str:
-        done = subprocess.run(["tmux", "-S", str(self.socket), *args], env=self.env, text=True, capture_output=True, timeout=20)
+        done = subprocess.run(
+            ["tmux", "-S", str(self.socket), *args], env=self.env, text=True, capture_output=True, timeout=20
+        )
         assert not check or done.returncode == 0, (args, done.stderr)
         return done.stdout
 
@@ -105,7 +119,9 @@ class Box:
         return int(self.tmux("display-message", "-p", "#{pid}"))
 
     def reap(self) -> None:
-        subprocess.run(["tmux", "-S", str(self.socket), "kill-server"], env=self.env, capture_output=True, timeout=20, check=False)
+        subprocess.run(
+            ["tmux", "-S", str(self.socket), "kill-server"], env=self.env, capture_output=True, timeout=20, check=False
+        )
         deadline = time.monotonic() + 10
         while (left := self.processes()) and time.monotonic() < deadline:
             for pid in left:

@@ -20,9 +20,11 @@ from openclaw.errors import BadInput, Unavailable
 SUPERVISOR = os.path.join(os.path.dirname(__file__), "supervise.sh")
 # What every program may see of the environment of whoever spawns it. Anything else is named by its entry or by --env.
 KEPT = (
-    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR", "XDG_*", "EDITOR", "VISUAL", "COLORTERM", "NO_COLOR",
+    "PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "LC_*", "TZ", "TMPDIR", "XDG_*", "EDITOR",
+    "VISUAL", "COLORTERM", "NO_COLOR",
     "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "NODE_EXTRA_CA_CERTS",
-    "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "VIRTUAL_ENV", "PYENV_ROOT", "NVM_DIR", "GOPATH", "CARGO_HOME", "RUSTUP_HOME", "JAVA_HOME",
+    "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    "VIRTUAL_ENV", "PYENV_ROOT", "NVM_DIR", "GOPATH", "CARGO_HOME", "RUSTUP_HOME", "JAVA_HOME",
     "OPENCLAW_CONFIG", "OPENCLAW_WORKSPACE",
 )  # fmt: skip
 
@@ -40,7 +42,7 @@ _PROMPT = '"$(<"$dir/task.md")"'
 
 
 def environment(agent: Agent, environ: Mapping[str, str], wanted: Iterable[str]) -> dict[str, str]:
-    """What the program will see: the kept names, those its entry asks for, and --env K=V or --env K (yours, by name)."""
+    """What the program will see: the kept names, those its entry asks for, and --env K=V, or K for yours."""
     patterns = (*KEPT, *agent.env)
     exact = {p for p in patterns if "*" not in p}
     globs = [p for p in patterns if "*" in p]
@@ -56,14 +58,33 @@ def environment(agent: Agent, environ: Mapping[str, str], wanted: Iterable[str])
 def command_line(agent: Agent, values: Mapping[str, str]) -> str:
     """The program's words as bash: each quoted, the prompt read from task.md inside the window."""
     words = [shlex.quote(word) for word in agent.command]
-    for group, key in ((agent.model, "model"), (agent.system_prompt, "system_prompt"), (agent.conversation, "conversation"), (agent.prompt, "")):
+    for group, key in (
+        (agent.model, "model"),
+        (agent.system_prompt, "system_prompt"),
+        (agent.conversation, "conversation"),
+        (agent.prompt, ""),
+    ):
         if not key or values.get(key):
             words += _filled(group, values)
     return " ".join(words)
 
 
-def build(agent: Agent, *, id: str, folder: str, cwd: str, prompt: str, task: str, limit_s: float | None, grace_s: float,
-          model: str | None, conversation_id: str | None, environ: Mapping[str, str], writes: Iterable[str], record: Mapping[str, Any]) -> Launch:
+def build(
+    agent: Agent,
+    *,
+    id: str,
+    folder: str,
+    cwd: str,
+    prompt: str,
+    task: str,
+    limit_s: float | None,
+    grace_s: float,
+    model: str | None,
+    conversation_id: str | None,
+    environ: Mapping[str, str],
+    writes: Iterable[str],
+    record: Mapping[str, Any],
+) -> Launch:
     """Everything that the folder of a session holds at its start. Nothing is written yet."""
     values = {
         "model": model or "",
@@ -83,10 +104,15 @@ def build(agent: Agent, *, id: str, folder: str, cwd: str, prompt: str, task: st
     lines.append(f"watched=({' '.join(shlex.quote(root) for root in watched(writes))})")
     lines.append(f"command=({command_line(agent, values)})")
     lines.append(f"source {shlex.quote(SUPERVISOR)}")
-    private = dict(environ) | {"OPENCLAW_TASK_FILE": values["prompt_file"], "OPENCLAW_RESULT_FILE": os.path.join(folder, "result.md")}
+    private = dict(environ) | {
+        "OPENCLAW_TASK_FILE": values["prompt_file"],
+        "OPENCLAW_RESULT_FILE": os.path.join(folder, "result.md"),
+    }
     files = {
         "task.md": prompt,
-        "env": "".join(f"export {key}={shlex.quote(value)}\n" for key, value in sorted(private.items()) if key.isidentifier()),
+        "env": "".join(
+            f"export {key}={shlex.quote(value)}\n" for key, value in sorted(private.items()) if key.isidentifier()
+        ),
         "session.json": json.dumps(record, indent=1, ensure_ascii=False) + "\n",
         "launch.sh": "\n".join(lines) + "\n",
     }
@@ -96,7 +122,7 @@ def build(agent: Agent, *, id: str, folder: str, cwd: str, prompt: str, task: st
 
 
 def watched(writes: Iterable[str]) -> list[str]:
-    """The folders or files below which the patterns may match: their parts before the first wildcard, none inside another."""
+    """The folders or files below which the patterns may match: the parts before a wildcard, none inside another."""
     roots = set()
     for pattern in writes:
         parts = pattern.split("/")
@@ -118,7 +144,11 @@ def check_installed(agent: Agent, environ: Mapping[str, str]) -> str:
     """The path of the program; Unavailable with how to get it when it isn't there."""
     found = shutil.which(agent.command[0], path=environ.get("PATH"))
     if not found:
-        raise Unavailable(f"agent {agent.name}: {agent.command[0]} is not on the PATH", f"install it: {agent.install}" if agent.install else "install it, or name another with --agent", code="no_agent")
+        raise Unavailable(
+            f"agent {agent.name}: {agent.command[0]} is not on the PATH",
+            f"install it: {agent.install}" if agent.install else "install it, or name another with --agent",
+            code="no_agent",
+        )
     return found
 
 

@@ -48,7 +48,9 @@ def load(settings: Settings) -> dict[str, Agent]:
     for folder in (settings.config_dir, settings.workspace):
         if os.path.exists(path := os.path.join(folder, "agents.yaml")):
             trees.append((path, read_yaml(path)))
-    trees += [(path, tree["agents"]) for path, tree in reversed(settings.files()) if isinstance(tree.get("agents"), dict)]
+    trees += [
+        (path, tree["agents"]) for path, tree in reversed(settings.files()) if isinstance(tree.get("agents"), dict)
+    ]
     entries: dict[str, dict[str, Any]] = {}
     agents: dict[str, Agent] = {}
     for path, tree in trees:
@@ -65,7 +67,10 @@ def get(settings: Settings, name: str) -> Agent:
     agents = load(settings)
     if name not in agents:
         near = difflib.get_close_matches(name, agents, 1) or sorted(agents)
-        raise NotFound(f"no agent {name[:40]!r}", f"did you mean {', '.join(near)}? Add your own in {settings.config_dir}/agents.yaml")
+        raise NotFound(
+            f"no agent {name[:40]!r}",
+            f"did you mean {', '.join(near)}? Add your own in {settings.config_dir}/agents.yaml",
+        )
     return agents[name]
 
 
@@ -75,7 +80,9 @@ def _agent(name: str, entry: dict[str, Any], path: str) -> Agent:
     for key, value in entry.items():
         if key not in _KINDS or key == "name":
             near = difflib.get_close_matches(str(key), _KINDS, 1)
-            raise BadInput(f"{where}: unknown key {key!r}", f"did you mean {near[0]}?" if near else "", code="bad_config")
+            raise BadInput(
+                f"{where}: unknown key {key!r}", f"did you mean {near[0]}?" if near else "", code="bad_config"
+            )
         values[key] = _typed(f"{where}: {key}", _KINDS[key], value)
         if key in _CHOICES and value not in _CHOICES[key]:
             raise BadInput(f"{where}: {key} is one of {', '.join(_CHOICES[key])}, not {value!r}", code="bad_config")
@@ -104,5 +111,7 @@ def _check_placeholders(where: str, word: str) -> None:
         word.format(**dict.fromkeys(_PLACEHOLDERS, ""))
     except (KeyError, IndexError, ValueError) as error:
         raise BadInput(
-            f"{where}: {word!r} has an unknown placeholder", f"known: {', '.join(_PLACEHOLDERS)}; write {{{{ for a brace", code="bad_config"
+            f"{where}: {word!r} has an unknown placeholder",
+            f"known: {', '.join(_PLACEHOLDERS)}; write {{{{ for a brace",
+            code="bad_config",
         ) from error

@@ -19,9 +19,17 @@ from openclaw.store.sessions import Session
 from openclaw.terminal.attach import attach_command
 from openclaw.units import format_duration, from_utc, parse_duration
 
-Ids = Annotated[list[str], typer.Argument(metavar="ID...", help="ids, unique prefixes of ids, or names", autocompletion=context.complete)]
-MaybeIds = Annotated[list[str] | None, typer.Argument(metavar="[ID...]", help="ids, unique prefixes of ids, or names", autocompletion=context.complete)]
-Id = Annotated[str, typer.Argument(metavar="ID", help="an id, a unique prefix of one, or a name", autocompletion=context.complete)]
+Ids = Annotated[
+    list[str],
+    typer.Argument(metavar="ID...", help="ids, unique prefixes of ids, or names", autocompletion=context.complete),
+]
+MaybeIds = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[ID...]", help="ids, unique prefixes of ids, or names", autocompletion=context.complete),
+]
+Id = Annotated[
+    str, typer.Argument(metavar="ID", help="an id, a unique prefix of one, or a name", autocompletion=context.complete)
+]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON document")]
 
 
@@ -37,7 +45,7 @@ def attach(
     ids: MaybeIds = None,
     read_only: Annotated[bool, typer.Option("--read-only", "-r", help="watch without typing")] = False,
 ) -> None:
-    """One ID fills the terminal, several share it in tiles, none means all that are live. Leave with the prefix key and d."""
+    """One ID fills the terminal, several share it in tiles, none means all live ones. Leave with the prefix key, then d."""
     fleet = context.fleet()
     rows, seen = settle(fleet)
     chosen = context.named(fleet, ids) if ids else rows
@@ -79,7 +87,9 @@ def wait(
     """Exit: 0 all done, 1 one failed, 6 one needs a person, 124 this wait or the sub-agent ran out of time."""
     fleet = context.fleet()
     chosen = context.named(fleet, ids)
-    found, timed_out = wait_for(fleet, [s.id for s in chosen], any_one, parse_duration(timeout, "--timeout") if timeout else None)
+    found, timed_out = wait_for(
+        fleet, [s.id for s in chosen], any_one, parse_duration(timeout, "--timeout") if timeout else None
+    )
     if json:
         render.document([s.as_json() for s in found])
     else:
@@ -90,7 +100,9 @@ def wait(
 
 def result(
     id: Id,
-    lines: Annotated[int, typer.Option("-n", "--lines", min=0, help="how much of its last output, if it wrote no result.md")] = 20,
+    lines: Annotated[
+        int, typer.Option("-n", "--lines", min=0, help="how much of its last output, if it wrote no result.md")
+    ] = 20,
     json: Json = False,
 ) -> int:
     """State, exit status, tokens, changed files and last output; while it runs, what there is so far."""
@@ -104,7 +116,11 @@ def result(
         return 0
     render.out(line(session))
     if found.changed:
-        render.out("changed: " + ", ".join(render.clean(p) for p in found.changed[:20]) + (f" and {len(found.changed) - 20} more" if len(found.changed) > 20 else ""))
+        render.out(
+            "changed: "
+            + ", ".join(render.clean(p) for p in found.changed[:20])
+            + (f" and {len(found.changed) - 20} more" if len(found.changed) > 20 else "")
+        )
     if found.output:
         render.out()
         render.out(found.output)
@@ -150,5 +166,8 @@ def line(session: Session) -> str:
         parts.append(render.clean(session.reason))
     if session.ended_at:
         parts.append("in " + format_duration(from_utc(session.ended_at) - from_utc(session.created_at)))
-    parts.append(f"{session.injected_tokens} tokens injected" + (f", {session.tokens_used} used, ${session.cost_usd:.2f}" if session.tokens_used else ""))
+    parts.append(
+        f"{session.injected_tokens} tokens injected"
+        + (f", {session.tokens_used} used, ${session.cost_usd:.2f}" if session.tokens_used else "")
+    )
     return "  ".join(parts)

@@ -54,9 +54,9 @@ class Verbs(TyperGroup):
         verb = VERBS[cmd_name]
         module = importlib.import_module(f"openclaw.cli.{verb.module}")
         app = typer.Typer(add_completion=False, rich_markup_mode=None)
-        app.command(cmd_name, help=verb.help[0].upper() + verb.help[1:] + ".\n\n" + (getattr(module, cmd_name).__doc__ or ""))(
-            getattr(module, cmd_name)
-        )
+        app.command(
+            cmd_name, help=verb.help[0].upper() + verb.help[1:] + ".\n\n" + (getattr(module, cmd_name).__doc__ or "")
+        )(getattr(module, cmd_name))
         return typer.main.get_command(app)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -69,8 +69,10 @@ root = typer.Typer(cls=Verbs, rich_markup_mode=None, no_args_is_help=True, invok
 
 
 @root.callback(
-    help="Run many coding agents as isolated sub-agents on one shared tmux socket, each with only the files its task needs.",
-    epilog="Exit: 0 done, 1 failed, 2 usage, 3 refused by a guard, 4 not found, 5 something is missing, 6 needs a person, 124 timed out.",
+    help="Run many coding agents as isolated sub-agents on one shared tmux socket,"
+    " each with only the files its task needs.",
+    epilog="Exit: 0 done, 1 failed, 2 usage, 3 refused by a guard, 4 not found, 5 something is missing,"
+    " 6 needs a person, 124 timed out.",
 )
 def everywhere(
     workspace: Annotated[str, typer.Option("--workspace", metavar="DIR", help="the workspace to use")] = "",
@@ -99,11 +101,10 @@ def run(words: Sequence[str]) -> int:
         return 2
     except click.ClickException as error:
         return render.error(_usage(error), as_json)
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return render.error(Interrupted("interrupted"), as_json)
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]  # the reader is gone: nothing is left to flush to
-        return 0
+        return render.reader_left()
     except (sqlite3.Error, OSError) as error:
         return render.error(_system(error), as_json)
 

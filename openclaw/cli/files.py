@@ -24,10 +24,23 @@ def tokens(
     found = read_all(files, settings.cwd, settings, counter, exact=exact)
     total = sum(f.tokens for f in found)
     if json:
-        render.document({"files": [{"path": f.path, "tokens": f.tokens, "bytes": f.bytes, "sha256": f.sha256} for f in found], "tokens": total, "exact": exact and not counter.why_estimate()})
+        render.document(
+            {
+                "files": [{"path": f.path, "tokens": f.tokens, "bytes": f.bytes, "sha256": f.sha256} for f in found],
+                "tokens": total,
+                "exact": exact and not counter.why_estimate(),
+            }
+        )
         return 0
     mark = "" if exact and not counter.why_estimate() else "≈"
     if exact and counter.why_estimate():
         render.warn(counter.why_estimate())
-    render.table(("FILE", "TOKENS", "BYTES"), [*((f.path, f"{f.tokens}", f"{f.bytes}") for f in found), ("total", f"{mark}{total}", f"{sum(f.bytes for f in found)}")], right=("TOKENS", "BYTES"))
+    render.table(
+        ("FILE", "TOKENS", "BYTES"),
+        [
+            *((f.path, f"{f.tokens}", f"{f.bytes}") for f in found),
+            ("total", f"{mark}{total}", f"{sum(f.bytes for f in found)}"),
+        ],
+        right=("TOKENS", "BYTES"),
+    )
     return 0

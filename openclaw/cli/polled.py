@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from openclaw import render
@@ -29,7 +28,7 @@ def ps(everything: bool, as_json: bool, fleet: Fleet | None = None) -> int:
             _show(fleet, shown, everything)
         _say_presence(seen)
     except BrokenPipeError:
-        return _quiet()
+        return render.reader_left()
     except OpenclawError as error:
         return render.error(error, as_json)
     return 0
@@ -49,14 +48,18 @@ def _row(session: Session, now: float) -> tuple[str, ...]:
     state = session.status if not session.exit_code or session.status != "failed" else f"failed({session.exit_code})"
     tokens = session.tokens_used or session.injected_tokens
     task = " ".join(session.task.split())
-    return (session.id, name, session.agent, session.type, state, format_duration(until - from_utc(session.created_at)), str(tokens), task)
+    return (
+        session.id,
+        name,
+        session.agent,
+        session.type,
+        state,
+        format_duration(until - from_utc(session.created_at)),
+        str(tokens),
+        task,
+    )
 
 
 def _say_presence(seen: View) -> None:
     if seen.presence == "unknown":
         render.warn(f"{seen.problem or 'tmux does not answer'}: the states shown are the last ones known")
-
-
-def _quiet() -> int:
-    sys.stdout = None  # type: ignore[assignment]  # the reader is gone: nothing is left to flush to
-    return 0

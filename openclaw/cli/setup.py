@@ -15,7 +15,7 @@ from openclaw.sessions.doctor import examine
 from openclaw.settings import DECLARED
 
 
-class Aspect(str, enum.Enum):
+class Aspect(enum.StrEnum):
     """What `config` shows."""
 
     path = "path"
@@ -23,10 +23,12 @@ class Aspect(str, enum.Enum):
 
 
 def init(
-    folder: Annotated[str, typer.Argument(metavar="[DIR]", help="the workspace to make; by default the one openclaw would use here")] = "",
+    folder: Annotated[
+        str, typer.Argument(metavar="[DIR]", help="the workspace to make; by default the one openclaw would use here")
+    ] = "",
     json: Json = False,
 ) -> int:
-    """Writes AGENTS.md, MEMORY.md, HEARTBEAT.md, active-tasks.md and the folders; what is there already stays as it is."""
+    """Writes AGENTS.md, MEMORY.md, HEARTBEAT.md, active-tasks.md and the folders; what is there stays as it is."""
     settings = context.settings()
     where, made = workspace.init(folder or settings.workspace)
     if json:
@@ -47,7 +49,8 @@ def doctor(
     else:
         width = max(len(c.name) for c in checks)
         for check in checks:
-            render.out(f"{render.paint(check.level.ljust(5), check.level)}  {check.name.ljust(width)}  {render.clean(check.detail)}")
+            level = render.paint(check.level.ljust(5), check.level)
+            render.out(f"{level}  {check.name.ljust(width)}  {render.clean(check.detail)}")
             if check.hint:
                 render.out(render.paint(f"       {'':{width}}  → {render.clean(check.hint)}", "dim"))
     return 1 if any(c.level == "error" for c in checks) else 0
@@ -58,7 +61,7 @@ def config(
     key: Annotated[str, typer.Argument(metavar="[KEY]", help="only this setting")] = "",
     json: Json = False,
 ) -> int:
-    """`path`: the file to edit. `show`: each value with where it came from: flag, environment, workspace, user, default."""
+    """`path`: the file to edit. `show`: each value with its source: flag, environment, workspace, user, default."""
     settings = context.settings()
     if aspect is Aspect.path:
         if json:
@@ -70,10 +73,23 @@ def config(
         raise BadInput(f"no setting {key[:40]!r}", "`openclaw config show` lists them")
     rows = [(k, settings.value(k), DECLARED[k]) for k in ([key] if key else DECLARED)]
     if json:
-        render.document({k: {"value": v.value, "source": v.source, "env": d.env, "help": d.help} for k, v, d in rows} | ({} if key else {"workspace": settings.workspace_value()._asdict(), "state_dir": {"value": settings.state_dir, "source": "paths"}}))
+        render.document(
+            {k: {"value": v.value, "source": v.source, "env": d.env, "help": d.help} for k, v, d in rows}
+            | (
+                {}
+                if key
+                else {
+                    "workspace": settings.workspace_value()._asdict(),
+                    "state_dir": {"value": settings.state_dir, "source": "paths"},
+                }
+            )
+        )
         return 0
     table = [(k, str(v.value), v.source) for k, v, _ in rows]
     if not key:
-        table += [("workspace", *settings.workspace_value()), ("state folder", settings.state_dir, "OPENCLAW_STATE_DIR, else the platform's")]
+        table += [
+            ("workspace", *settings.workspace_value()),
+            ("state folder", settings.state_dir, "OPENCLAW_STATE_DIR, else the platform's"),
+        ]
     render.table(("SETTING", "VALUE", "FROM"), table)
     return 0

@@ -29,23 +29,59 @@ LARGEST_STDIN = 16 * 2**20
 
 
 def spawn(
-    task: Annotated[str | None, typer.Argument(metavar="[TASK]", help="what is to be done; for the agent shell, a command line")] = None,
-    task_file: Annotated[str, typer.Option("--task-file", metavar="F|-", help="read the task from a file, or - for standard input")] = "",
-    agent: Annotated[str, typer.Option("--agent", metavar="A", help="the program: shell, claude, codex, gemini, opencode, aider, or your own")] = "",
+    task: Annotated[
+        str | None, typer.Argument(metavar="[TASK]", help="what is to be done; for the agent shell, a command line")
+    ] = None,
+    task_file: Annotated[
+        str, typer.Option("--task-file", metavar="F|-", help="read the task from a file, or - for standard input")
+    ] = "",
+    agent: Annotated[
+        str,
+        typer.Option(
+            "--agent", metavar="A", help="the program: shell, claude, codex, gemini, opencode, aider, or your own"
+        ),
+    ] = "",
     model: Annotated[str, typer.Option("--model", metavar="M", help="the model it is told to use")] = "",
     template: Annotated[str, typer.Option("--template", metavar="T", help="a template of yours or a shipped one")] = "",
-    type: Annotated[str, typer.Option("--type", metavar="T", help="heartbeat, cron, research, code-edit, review, test, sub-agent, direct-chat")] = "",
-    inject: Annotated[list[str] | None, typer.Option("--inject", metavar="PATH[:A-B]|GLOB", help="a file, or lines A to B of it, to put into the prompt")] = None,
+    type: Annotated[
+        str,
+        typer.Option(
+            "--type", metavar="T", help="heartbeat, cron, research, code-edit, review, test, sub-agent, direct-chat"
+        ),
+    ] = "",
+    inject: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--inject", metavar="PATH[:A-B]|GLOB", help="a file, or lines A to B of it, to put into the prompt"
+        ),
+    ] = None,
     read: Annotated[list[str] | None, typer.Option("--read", metavar="GLOB", help="what it may read")] = None,
-    write: Annotated[list[str] | None, typer.Option("--write", metavar="GLOB", help="what it may write: claimed for it alone")] = None,
+    write: Annotated[
+        list[str] | None, typer.Option("--write", metavar="GLOB", help="what it may write: claimed for it alone")
+    ] = None,
     timeout: Annotated[str, typer.Option("--timeout", metavar="D", help="end it after 90s, 10m, 2h")] = "",
-    max_inject_tokens: Annotated[str, typer.Option("--max-inject-tokens", metavar="N", help="refuse to start with more than N tokens")] = "",
-    budget_tokens: Annotated[str, typer.Option("--budget-tokens", metavar="N", help="tokens that its conversation may use")] = "",
-    cwd: Annotated[str, typer.Option("--cwd", metavar="DIR", help="where it works, the current folder by default")] = "",
-    name: Annotated[str, typer.Option("--name", metavar="N", help="a name to call it by, as good as its id while it lives")] = "",
-    env: Annotated[list[str] | None, typer.Option("--env", metavar="K=V|K", help="a variable for it; K alone passes yours on")] = None,
-    allow_secret: Annotated[list[str] | None, typer.Option("--allow-secret", metavar="PATH", help="inject PATH although it looks like a secret")] = None,
-    from_file: Annotated[str, typer.Option("--from", metavar="FILE", help="many at once: a YAML or JSON list, or a markdown checklist")] = "",
+    max_inject_tokens: Annotated[
+        str, typer.Option("--max-inject-tokens", metavar="N", help="refuse to start with more than N tokens")
+    ] = "",
+    budget_tokens: Annotated[
+        str, typer.Option("--budget-tokens", metavar="N", help="tokens that its conversation may use")
+    ] = "",
+    cwd: Annotated[
+        str, typer.Option("--cwd", metavar="DIR", help="where it works, the current folder by default")
+    ] = "",
+    name: Annotated[
+        str, typer.Option("--name", metavar="N", help="a name to call it by, as good as its id while it lives")
+    ] = "",
+    env: Annotated[
+        list[str] | None, typer.Option("--env", metavar="K=V|K", help="a variable for it; K alone passes yours on")
+    ] = None,
+    allow_secret: Annotated[
+        list[str] | None,
+        typer.Option("--allow-secret", metavar="PATH", help="inject PATH although it looks like a secret"),
+    ] = None,
+    from_file: Annotated[
+        str, typer.Option("--from", metavar="FILE", help="many at once: a YAML or JSON list, or a markdown checklist")
+    ] = "",
     queue: Annotated[bool, typer.Option("--queue", help="wait for a place instead of being refused")] = False,
     wait: Annotated[bool, typer.Option("--wait", help="wait for the end and print the result")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="show files, tokens and scope; start nothing")] = False,
@@ -101,7 +137,11 @@ def _text(path: str, flag: str) -> str:
             with open(path, "rb") as file:
                 data = file.read(LARGEST_STDIN + 1)
         if len(data) > LARGEST_STDIN:
-            raise Refused(f"{flag} {path}: more than {LARGEST_STDIN} bytes", "put the bulk into files and --inject them", code="over_limit")
+            raise Refused(
+                f"{flag} {path}: more than {LARGEST_STDIN} bytes",
+                "put the bulk into files and --inject them",
+                code="over_limit",
+            )
         return data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise BadInput(f"{flag} {path}: not UTF-8 at byte {error.start}", "it must be a text file") from error
@@ -132,20 +172,32 @@ def _dry_run(fleet: Fleet, planned: Sequence[Planned], json: bool) -> int:
     all_files = everything(fleet.settings, counter)
     all_tokens = sum(tokens for _, tokens in all_files)
     if json:
-        render.document([_as_json(p, all_tokens) for p in planned] if len(planned) > 1 else _as_json(planned[0], all_tokens))
+        render.document(
+            [_as_json(p, all_tokens) for p in planned] if len(planned) > 1 else _as_json(planned[0], all_tokens)
+        )
         return 0
     for number, (task, agent, environ) in enumerate(planned):
         if number:
             render.out()
         mark = "" if task.exact else "≈"
-        rows = [(i.path + (f":{i.first}-{i.last}" if i.first else ""), f"{i.tokens}", i.sha256[:8]) for i in task.injected]
+        rows = [
+            (i.path + (f":{i.first}-{i.last}" if i.first else ""), f"{i.tokens}", i.sha256[:8]) for i in task.injected
+        ]
         rest = task.tokens - sum(i.tokens for i in task.injected)
         render.table(("FILE", "TOKENS", "SHA256"), [*rows, ("task and envelope", f"{rest}", "")], right=("TOKENS",))
-        render.out(f"\n{mark}{task.tokens} tokens of at most {task.limit}; loading every workspace file instead: ≈{all_tokens}")
+        render.out(
+            f"\n{mark}{task.tokens} tokens of at most {task.limit}; loading every workspace file instead: ≈{all_tokens}"
+        )
         for missing in task.missing:
             render.out(render.paint(f"not there, so not loaded: {render.clean(missing)}", "dim"))
-        render.out(f"agent {agent.name}, type {task.type}, time limit {format_duration(task.timeout_s)}, in {render.clean(task.cwd)}")
-        render.out(f"may read  {_patterns(task.scope.read)}\nmay write {_patterns(task.scope.write)}  (claimed; {agent.name} itself is asked to keep to it, not forced)")
+        render.out(
+            f"agent {agent.name}, type {task.type}, time limit {format_duration(task.timeout_s)},"
+            f" in {render.clean(task.cwd)}"
+        )
+        render.out(
+            f"may read  {_patterns(task.scope.read)}\nmay write {_patterns(task.scope.write)}"
+            f"  (claimed; {agent.name} itself is asked to keep to it, not forced)"
+        )
         render.out(f"sees of your environment: {', '.join(sorted(environ))}")
     render.out("\nnothing was started")
     return 0
@@ -166,7 +218,10 @@ def _as_json(planned: Planned, all_tokens: int) -> dict[str, Any]:
         "model": task.model,
         "cwd": task.cwd,
         "scope": {"read": list(task.scope.read), "write": list(task.scope.write)},
-        "injected": [{"path": i.path, "tokens": i.tokens, "sha256": i.sha256, "first": i.first, "last": i.last} for i in task.injected],
+        "injected": [
+            {"path": i.path, "tokens": i.tokens, "sha256": i.sha256, "first": i.first, "last": i.last}
+            for i in task.injected
+        ],
         "missing": list(task.missing),
         "tokens": {"total": task.tokens, "exact": task.exact, "limit": task.limit, "everything": all_tokens},
         "timeout_s": task.timeout_s,

@@ -34,20 +34,31 @@ def check(fleet: Fleet, live: int, agents: Sequence[Agent], free: int, newest: S
         raise _full(f"{live} sub-agents are live and {more} more would pass the limit of {limit}", "limits.live_agents")
     need, keep = sum(a.memory_mb for a in agents), settings.get("limits.free_memory_mb")
     if free - need < keep:
-        raise _full(f"{free} MB of memory are free; {more} more need about {need} MB and {keep} MB must stay free", "limits.free_memory_mb")
+        raise _full(
+            f"{free} MB of memory are free; {more} more need about {need} MB and {keep} MB must stay free",
+            "limits.free_memory_mb",
+        )
     if newest and newest.server_pid and newest.server_started:
         room = fleet.terminal.room(Server(newest.server_pid, newest.server_started))
         if room is not None and room < more:
-            raise _full(f"the tmux server has open files left for {room} more windows and {more} are asked for", "", "raise `ulimit -n` before the server starts")
+            raise _full(
+                f"the tmux server has open files left for {room} more windows and {more} are asked for",
+                "",
+                "raise `ulimit -n` before the server starts",
+            )
 
 
 def _full(message: str, key: str, hint: str = "") -> Refused:
-    return Refused(message, (hint or f"wait for some or end some (`openclaw ps`), raise {key}") + ", or let it wait its turn with --queue", code="no_room")
+    return Refused(
+        message,
+        (hint or f"wait for some or end some (`openclaw ps`), raise {key}") + ", or let it wait its turn with --queue",
+        code="no_room",
+    )
 
 
 @contextmanager
 def turn(fleet: Fleet, queue: bool, waiting: Callable[[str], None]) -> Iterator[Callable[[Callable[[], None]], None]]:
-    """Gives a function that runs a reservation, and with `queue` repeats it, first come first served, while there is no room."""
+    """Gives a function that runs a reservation, and with `queue` repeats it, first come first served, until it fits."""
     ticket = 0
 
     def reserve(attempt: Callable[[], None]) -> None:
@@ -83,7 +94,9 @@ def _draw(fleet: Fleet) -> int:
 
 def _first(fleet: Fleet, ticket: int) -> bool:
     """Whether nobody who is still there waits with an earlier ticket. Tickets of dead processes are dropped."""
-    before = fleet.store.execute("SELECT ticket, holder FROM queue WHERE ticket < ? OR ? = 0", (ticket, ticket)).fetchall()
+    before = fleet.store.execute(
+        "SELECT ticket, holder FROM queue WHERE ticket < ? OR ? = 0", (ticket, ticket)
+    ).fetchall()
     dead = [row["ticket"] for row in before if not processes.alive(row["holder"])]
     if dead:
         with db.transaction(fleet.store):

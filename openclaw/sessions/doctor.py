@@ -23,7 +23,6 @@ from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import located, settle
 from openclaw.store import db, sessions
 from openclaw.store.sessions import Session
-from openclaw.terminal.server import room_of
 from openclaw.terminal.socket import check_folder
 from openclaw.terminal.windows import close, tags, view
 
@@ -42,7 +41,15 @@ class Check(NamedTuple):
 def examine(fleet: Fleet, fix: bool = False) -> list[Check]:
     """Look at everything; with `fix`, mend what can be mended without touching anybody's work."""
     checks: list[Check] = []
-    looks: tuple[Callable[[Fleet, bool], list[Check]], ...] = (_programs, _tmux, _socket, _database, _windows, _tokens, _linger)
+    looks: tuple[Callable[[Fleet, bool], list[Check]], ...] = (
+        _programs,
+        _tmux,
+        _socket,
+        _database,
+        _windows,
+        _tokens,
+        _linger,
+    )
     for look in looks:
         try:
             checks += look(fleet, fix)
@@ -58,32 +65,67 @@ def _programs(fleet: Fleet, fix: bool) -> list[Check]:
     if first and os.path.realpath(first) == os.path.realpath(here):
         checks = [Check("openclaw", "ok", f"{first} is the one the PATH finds first")]
     elif first:
-        checks = [Check("openclaw", "warn", f"the PATH finds {first} first, this one is {here}", "another program has the same name: put this one's folder first, or call it by its path")]
+        checks = [
+            Check(
+                "openclaw",
+                "warn",
+                f"the PATH finds {first} first, this one is {here}",
+                "another program has the same name: put this one's folder first, or call it by its path",
+            )
+        ]
     else:
-        checks = [Check("openclaw", "warn", f"not on the PATH; this one is {here}", f"add {os.path.dirname(here)} to PATH")]
+        checks = [
+            Check("openclaw", "warn", f"not on the PATH; this one is {here}", f"add {os.path.dirname(here)} to PATH")
+        ]
     for agent in registry.load(fleet.settings).values():
         program = shutil.which(agent.command[0], path=path)
         if program:
             checks.append(Check(f"agent {agent.name}", "ok", f"{program} {_version(program)}".strip()))
         else:
-            checks.append(Check(f"agent {agent.name}", "ok" if agent.name != "shell" else "error", "not installed", agent.install))
+            checks.append(
+                Check(f"agent {agent.name}", "ok" if agent.name != "shell" else "error", "not installed", agent.install)
+            )
     return checks
 
 
-def _version(program: str) -> str:
+def _version(program: str, flag: str = "--version") -> str:
     try:
-        done = subprocess.run([program, "--version"], capture_output=True, text=True, errors="replace", timeout=10, stdin=subprocess.DEVNULL, check=False)
+        done = subprocess.run(
+            [program, flag],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=10,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
         return done.stdout.strip().split("\n")[0][:60]
     except (OSError, subprocess.TimeoutExpired):
-        return "(its --version does not answer)"
+        return f"(its {flag} does not answer)"
 
 
 def _tmux(fleet: Fleet, fix: bool) -> list[Check]:
-    version = fleet.terminal.version()
+    program = shutil.which(fleet.terminal.tmux, path=fleet.settings.environ.get("PATH"))
+    if not program:
+        return [
+            Check(
+                "tmux",
+                "error",
+                f"{fleet.terminal.tmux} is not on the PATH",
+                "apt-get install tmux, or brew install tmux",
+            )
+        ]
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    checks = [Check("tmux", "ok", version)]
+    checks = [Check("tmux", "ok", f"{program} {_version(program, '-V')}")]
     level = "ok" if soft >= OPEN_FILES or hard > soft else "warn"
-    checks.append(Check("open files", level, f"limit {soft}, can be raised to {hard}", "" if level == "ok" else "raise `ulimit -n`: at the limit a tmux server hangs"))
+    checks.append(
+        Check(
+            "open files",
+            level,
+            f"limit {soft}, can be raised to {hard}",
+            "" if level == "ok" else "raise `ulimit -n`: at the limit a tmux server hangs",
+        )
+    )
     return checks
 
 
@@ -91,11 +133,25 @@ def _socket(fleet: Fleet, fix: bool) -> list[Check]:
     check_folder(fleet.terminal.socket, create=fix)
     seen = view(fleet.terminal)
     if seen.presence == "unknown":
-        return [Check("socket", "error", f"{fleet.terminal.socket}: {seen.problem}", "look at it with `tmux -S`; nothing is lost while it does not answer")]
+        return [
+            Check(
+                "socket",
+                "error",
+                f"{fleet.terminal.socket}: {seen.problem}",
+                "look at it with `tmux -S`; nothing is lost while it does not answer",
+            )
+        ]
     if not seen.server:
         return [Check("socket", "ok", f"{fleet.terminal.socket}: no server yet, the first spawn starts one")]
-    room = room_of(seen.server)
-    return [Check("socket", "ok", f"{fleet.terminal.socket}: server {seen.server.pid}" + ("" if room is None else f", room for {room} more windows"))]
+    room = fleet.terminal.room(seen.server)
+    return [
+        Check(
+            "socket",
+            "ok",
+            f"{fleet.terminal.socket}: server {seen.server.pid}"
+            + ("" if room is None else f", room for {room} more windows"),
+        )
+    ]
 
 
 def _database(fleet: Fleet, fix: bool) -> list[Check]:
@@ -107,14 +163,28 @@ def _database(fleet: Fleet, fix: bool) -> list[Check]:
     except (OpenclawError, sqlite3.DatabaseError) as error:
         detail = error.message if isinstance(error, OpenclawError) else f"{path}: {error}"
         if not fix or not os.path.exists(path) or not _damaged(path):
-            return [Check("database", "error", detail, "`openclaw doctor --fix` sets a damaged file aside and rebuilds it from tmux")]
+            return [
+                Check(
+                    "database",
+                    "error",
+                    detail,
+                    "`openclaw doctor --fix` sets a damaged file aside and rebuilds it from tmux",
+                )
+            ]
         aside = f"{path}.damaged-{fleet.now().replace(':', '')}"
         fleet.forget_store()
         for suffix in ("", "-wal", "-shm"):
             if os.path.exists(path + suffix):
                 os.replace(path + suffix, aside + suffix)
         _ = fleet.store
-        return [Check("database", "warn", f"was damaged; set aside as {aside}, a new one is in its place", "what tmux still knows is adopted below")]
+        return [
+            Check(
+                "database",
+                "warn",
+                f"was damaged; set aside as {aside}, a new one is in its place",
+                "what tmux still knows is adopted below",
+            )
+        ]
     return [Check("database", "ok", path)]
 
 
@@ -138,17 +208,35 @@ def _windows(fleet: Fleet, fix: bool) -> list[Check]:
     marks = tags(fleet.terminal)
     ours = [id for id in strangers if marks.get(id, {}).get("state_dir") == fleet.state_dir]
     others = len(strangers) - len(ours)
-    checks = [Check("sub-agents", "ok", f"{len(live)} live" + (f"; {others} windows on this socket belong to another state folder, left alone" if others else ""))]
+    checks = [
+        Check(
+            "sub-agents",
+            "ok",
+            f"{len(live)} live"
+            + (f"; {others} windows on this socket belong to another state folder, left alone" if others else ""),
+        )
+    ]
     for id in ours:
         folder = fleet.folder(id)
         if not fix:
-            checks.append(Check(f"window subagent-{id}", "error", "is in tmux but not in the store", "`openclaw doctor --fix` adopts it"))
+            checks.append(
+                Check(
+                    f"window subagent-{id}",
+                    "error",
+                    "is in tmux but not in the store",
+                    "`openclaw doctor --fix` adopts it",
+                )
+            )
         elif os.path.isfile(os.path.join(folder, "launch.sh")):
             _adopt(fleet, id, marks[id])
             checks.append(Check(f"window subagent-{id}", "ok", "adopted from its tags"))
         elif seen.server:
             close(fleet.terminal, [(seen.server, seen.panes[id].session_name)])
-            checks.append(Check(f"window subagent-{id}", "ok", "closed: its spawn was interrupted and nothing else of it was left"))
+            checks.append(
+                Check(
+                    f"window subagent-{id}", "ok", "closed: its spawn was interrupted and nothing else of it was left"
+                )
+            )
     settle(fleet)
     return checks
 
@@ -164,15 +252,27 @@ def _adopt(fleet: Fleet, id: str, marks: dict[str, str]) -> None:
     pane = view(fleet.terminal).panes[id]
     now = fleet.now()
     row = Session(
-        id=id, name=str(record.get("name") or marks.get("name") or id), task=str(record.get("task") or marks.get("task", "")),
-        type=str(record.get("type") or marks.get("type", "")), agent=str(record.get("agent") or marks.get("agent", "")),
-        model=record.get("model"), role=record.get("role"), status="working", reason="", cwd=str(record.get("cwd") or "/"), worktree=record.get("worktree"),
-        socket=fleet.terminal.socket, server_pid=None, server_started=None, tmux_session=None, window_id=None, pane_id=None, pid=None, spawner="",
-        conversation_id=record.get("conversation_id"), scope=json.dumps(scope), injected=json.dumps(record.get("injected") or []),
-        injected_tokens=int(record.get("injected_tokens") or 0), env="[]", tokens_used=0, cost_usd=0.0,
-        budget_tokens=(record.get("budget") or {}).get("tokens"), budget_usd=None, timeout_s=record.get("timeout_s"), exit_code=None,
-        created_at=str(record.get("created_at") or now), updated_at=now, ended_at=None,
-    )._replace(**located(pane))  # fmt: skip
+        id=id,
+        name=str(record.get("name") or marks.get("name") or id),
+        task=str(record.get("task") or marks.get("task", "")),
+        type=str(record.get("type") or marks.get("type", "")),
+        agent=str(record.get("agent") or marks.get("agent", "")),
+        model=record.get("model"),
+        role=record.get("role"),
+        status="working",
+        reason="",
+        cwd=str(record.get("cwd") or "/"),
+        worktree=record.get("worktree"),
+        socket=fleet.terminal.socket,
+        conversation_id=record.get("conversation_id"),
+        scope=json.dumps(scope),
+        injected=json.dumps(record.get("injected") or []),
+        injected_tokens=int(record.get("injected_tokens") or 0),
+        budget_tokens=(record.get("budget") or {}).get("tokens"),
+        timeout_s=record.get("timeout_s"),
+        created_at=str(record.get("created_at") or now),
+        updated_at=now,
+    )._replace(**located(pane))
     with db.transaction(fleet.store):
         if any(s.name == row.name for s in sessions.live(fleet.store)):
             row = row._replace(name=id)

@@ -14,9 +14,9 @@ from openclaw.terminal.windows import close, view
 
 
 def kill(fleet: Fleet, found: Sequence[Session], status: str = "killed") -> list[Session]:
-    """End these sessions as `status`; those that have ended already only lose their window. Returns them as they are now.
+    """End these sessions as `status`; those that have ended already only lose their window. Returns them anew.
 
-    Their folders, logs and rows stay. A kill that is interrupted has noted its intent, and the next command finishes it.
+    Their folders, logs and rows stay. A kill that is interrupted has noted its intent: the next command finishes it.
     """
     live = [s for s in found if s.live]
     for session in live:

@@ -46,7 +46,7 @@ def plain(data: bytes) -> str:
 
 
 def logs(fleet: Fleet, session: Session, lines: int | None) -> str:
-    """The last `lines` lines (None: all) of what it printed. A program that draws is read from its window while that is there."""
+    """The last `lines` lines (None: all) of what it printed. A program that draws is read from its window, if still there."""
     if _draws(fleet, session):
         pane = view(fleet.terminal).panes.get(session.id)
         if pane:
@@ -64,7 +64,9 @@ def raw(fleet: Fleet, session: Session, last_bytes: int | None = None) -> bytes:
                 file.readline()
             return file.read()
     except FileNotFoundError:
-        raise NotFound(f"session {session.id} has no log", f"its folder is {fleet.folder(session.id)}", code="no_log") from None
+        raise NotFound(
+            f"session {session.id} has no log", f"its folder is {fleet.folder(session.id)}", code="no_log"
+        ) from None
 
 
 def follow(fleet: Fleet, session: Session, lines: int | None) -> Iterator[bytes]:
@@ -121,7 +123,9 @@ def _newer(roots: list[str], reference: str) -> Iterator[str]:
     except OSError:
         return
     for root in roots:
-        for folder, folders, files in os.walk(root) if os.path.isdir(root) else [(os.path.dirname(root), [], [os.path.basename(root)])]:
+        for folder, folders, files in (
+            os.walk(root) if os.path.isdir(root) else [(os.path.dirname(root), [], [os.path.basename(root)])]
+        ):
             if ".git" in folders:
                 folders.remove(".git")
             for name in files:

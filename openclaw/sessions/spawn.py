@@ -30,7 +30,7 @@ from openclaw.tasks.globs import overlaps
 from openclaw.tasks.prepare import Task, prepare
 from openclaw.tasks.request import Request
 from openclaw.terminal.server import Server
-from openclaw.terminal.windows import NewWindow, Pane, close, open_windows
+from openclaw.terminal.windows import NewWindow, Pane, close, open_windows, session_name
 
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # ids are read aloud and typed: nothing that looks alike
 
@@ -61,8 +61,10 @@ def plan(fleet: Fleet, requests: Sequence[Request]) -> list[Planned]:
     return planned
 
 
-def spawn(fleet: Fleet, requests: Sequence[Request], queue: bool = False, waiting: Callable[[str], None] = lambda _: None) -> list[Session]:
-    """Start one sub-agent per request, all or none. `waiting` is told why, once, when `queue` makes it wait its turn."""
+def spawn(
+    fleet: Fleet, requests: Sequence[Request], queue: bool = False, waiting: Callable[[str], None] = lambda _: None
+) -> list[Session]:
+    """Start one sub-agent per request, all or none. `waiting` is told why, once, when `queue` makes it wait."""
     planned = plan(fleet, requests)
     rows = [_row(fleet, p) for p in planned]
     try:
@@ -85,33 +87,21 @@ def _row(fleet: Fleet, planned: Planned) -> Session:
         type=task.type,
         agent=agent.name,
         model=task.model,
-        role=None,
         status="starting",
-        reason="",
         cwd=task.cwd,
-        worktree=None,
         socket=fleet.terminal.socket,
-        server_pid=None,
-        server_started=None,
-        tmux_session=None,
-        window_id=None,
-        pane_id=None,
-        pid=None,
         spawner=processes.identity(os.getpid()),
         conversation_id=str(uuid.uuid4()) if agent.new_conversation == "uuid" else None,
         scope=json.dumps({"read": task.scope.read, "write": task.scope.write}),
-        injected=json.dumps([{"path": i.path, "tokens": i.tokens, "sha256": i.sha256} for i in task.injected], ensure_ascii=False),
+        injected=json.dumps(
+            [{"path": i.path, "tokens": i.tokens, "sha256": i.sha256} for i in task.injected], ensure_ascii=False
+        ),
         injected_tokens=task.tokens,
         env=json.dumps([item.partition("=")[0] for item in task.env]),
-        tokens_used=0,
-        cost_usd=0.0,
         budget_tokens=task.budget_tokens,
-        budget_usd=None,
         timeout_s=task.timeout_s,
-        exit_code=None,
         created_at=now,
         updated_at=now,
-        ended_at=None,
     )
 
 
@@ -139,7 +129,11 @@ def _check_names(live: Sequence[Session], rows: Sequence[Session]) -> None:
     taken = {s.name: f"session {s.id}" for s in live}
     for row in rows:
         if row.name in taken:
-            raise Refused(f"the name {row.name} is taken by {taken[row.name]}", "choose another --name, or end that one with `openclaw kill`", code="name_taken")
+            raise Refused(
+                f"the name {row.name} is taken by {taken[row.name]}",
+                "choose another --name, or end that one with `openclaw kill`",
+                code="name_taken",
+            )
         taken[row.name] = "another task of this file"
 
 
@@ -157,7 +151,9 @@ def _check_claims(claims: Sequence[tuple[str, str]], live: Sequence[Session], ro
                 shown = " ".join(task.split())
                 raise Refused(
                     f"{example} is claimed by {who} ({shown[:60]}) through {theirs}; asked for here through {ours}",
-                    f"wait for it (`openclaw wait {who.split()[-1]}`), end it, or narrow --write" if who.startswith("session") else "narrow the write scopes in the file",
+                    f"wait for it (`openclaw wait {who.split()[-1]}`), end it, or narrow --write"
+                    if who.startswith("session")
+                    else "narrow the write scopes in the file",
                     code="claim_conflict",
                 )
         holders.append((row.writes, "another task of this file", row.task))
@@ -208,7 +204,8 @@ def _start(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) ->
 def _known_server(fleet: Fleet) -> Server | None:
     """The server that the newest live session runs on, for when its socket file was deleted."""
     row: sqlite3.Row | None = fleet.store.execute(
-        "SELECT server_pid, server_started FROM sessions WHERE server_pid IS NOT NULL AND socket = ? ORDER BY created_at DESC LIMIT 1",
+        "SELECT server_pid, server_started FROM sessions WHERE server_pid IS NOT NULL AND socket = ?"
+        " ORDER BY created_at DESC LIMIT 1",
         (fleet.terminal.socket,),
     ).fetchone()
     return Server(row[0], row[1]) if row else None
@@ -217,18 +214,21 @@ def _known_server(fleet: Fleet) -> Server | None:
 def _started(fleet: Fleet, rows: Sequence[Session], panes: dict[str, Pane]) -> list[Session]:
     with db.transaction(fleet.store):
         for row in rows:
-            if not sessions.update(fleet.store, row.id, fleet.now(), status="working", spawner="", **located(panes[row.id])):
+            if not sessions.update(
+                fleet.store, row.id, fleet.now(), status="working", spawner="", **located(panes[row.id])
+            ):
                 raise Interrupted(f"session {row.id} was ended while it was starting", "nothing of it is left")
     return sessions.by_ids(fleet.store, [row.id for row in rows])
 
 
 def _undo(fleet: Fleet, rows: Sequence[Session]) -> None:
-    """Take back what was done, in reverse: windows, processes, rows with their claims, folders. Each step may be empty."""
+    """Take back what was done, in reverse: windows, processes, folders, rows with their claims."""
     ids = [row.id for row in rows]
     started = [id for id in ids if os.path.isdir(fleet.folder(id))]
     if started:
         try:
-            close(fleet.terminal, [(None, f"subagent-{id}") for id in started])
+            if server := fleet.terminal.running():
+                close(fleet.terminal, [(server, session_name(id)) for id in started])
             processes.end(started, grace=1.0)
         except OpenclawError:
             pass  # the rows stay `starting` with a dead spawner: the next command finishes this
@@ -237,4 +237,3 @@ def _undo(fleet: Fleet, rows: Sequence[Session]) -> None:
                 shutil.rmtree(fleet.folder(id), ignore_errors=True)
     with db.transaction(fleet.store):
         sessions.delete(fleet.store, ids)
-

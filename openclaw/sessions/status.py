@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from openclaw import processes
 from openclaw.sessions.fleet import Fleet
@@ -51,7 +51,7 @@ def read_exit(folder: str) -> Exit | None:
 
 
 def read_ending(folder: str) -> str:
-    """Why the session is being ended, as noted before its processes are: killed, timeout, halted; empty if nobody is."""
+    """Why the session is being ended, as noted beforehand: killed, timeout, halted; empty if it is not."""
     try:
         with open(os.path.join(folder, "ending"), encoding="ascii") as file:
             return file.read().strip()
@@ -59,17 +59,31 @@ def read_ending(folder: str) -> str:
         return ""
 
 
-def decide(session: Session, seen: View, pane: Pane | None, exit: Exit | None, ending: str, spawner_alive: bool, now: str) -> Verdict:
+def decide(
+    session: Session, seen: View, pane: Pane | None, exit: Exit | None, ending: str, spawner_alive: bool, now: str
+) -> Verdict:
     """The one place where a state comes from. Pure."""
     if exit:
         ended = utc(exit.at)
         if exit.how == "exit":
-            return Verdict("failed" if exit.code else "done", exit.code, f"exit status {exit.code}" if exit.code else "", ended)
+            return Verdict(
+                "failed" if exit.code else "done", exit.code, f"exit status {exit.code}" if exit.code else "", ended
+            )
         if exit.how == "hangup":
-            return Verdict(ending if ending in ("killed", "halted") else "lost", None, "its window was closed, not by openclaw", ended)
+            return Verdict(
+                ending if ending in ("killed", "halted") else "lost",
+                None,
+                "its window was closed, not by openclaw",
+                ended,
+            )
         if exit.how == "damaged":
             return Verdict("failed", None, "its exit record is damaged", ended)
-        return Verdict(exit.how, exit.code, f"after its limit of {session.timeout_s:g}s" if exit.how == "timeout" and session.timeout_s else "", ended)
+        return Verdict(
+            exit.how,
+            exit.code,
+            f"after its limit of {session.timeout_s:g}s" if exit.how == "timeout" and session.timeout_s else "",
+            ended,
+        )
     if seen.presence == "unknown":
         return Verdict(session.status, reason=seen.problem or "tmux does not answer")
     if pane and not pane.dead:
@@ -79,7 +93,9 @@ def decide(session: Session, seen: View, pane: Pane | None, exit: Exit | None, e
     if ending in ("killed", "halted"):
         return Verdict(ending, None, "", now)
     if pane:
-        code = pane.dead_status if pane.dead_status is not None else 128 + pane.dead_signal if pane.dead_signal else None
+        code = (
+            pane.dead_status if pane.dead_status is not None else 128 + pane.dead_signal if pane.dead_signal else None
+        )
         return Verdict("failed", code, "its supervisor was killed", now)
     if session.status == "starting":
         return Verdict("lost", undo=True)
@@ -119,9 +135,24 @@ def _apply(fleet: Fleet, seen: View, changed: Sequence[tuple[Session, Verdict]],
             if verdict.undo:
                 sessions.delete(fleet.store, [session.id])
             elif verdict.ended_at:
-                sessions.end(fleet.store, session.id, verdict.status, now, exit_code=verdict.exit_code, reason=verdict.reason, ended_at=verdict.ended_at)
+                sessions.end(
+                    fleet.store,
+                    session.id,
+                    verdict.status,
+                    now,
+                    exit_code=verdict.exit_code,
+                    reason=verdict.reason,
+                    ended_at=verdict.ended_at,
+                )
             else:
-                sessions.update(fleet.store, session.id, now, status=verdict.status, reason=verdict.reason, **located(seen.panes.get(session.id)))
+                sessions.update(
+                    fleet.store,
+                    session.id,
+                    now,
+                    status=verdict.status,
+                    reason=verdict.reason,
+                    **located(seen.panes.get(session.id)),
+                )
     for session, verdict in changed:
         if verdict.undo:
             shutil.rmtree(fleet.folder(session.id), ignore_errors=True)
@@ -130,7 +161,7 @@ def _apply(fleet: Fleet, seen: View, changed: Sequence[tuple[Session, Verdict]],
         set_tags(fleet.terminal, shown)
 
 
-def located(pane: Pane | None) -> dict[str, object]:
+def located(pane: Pane | None) -> dict[str, Any]:
     """Where a window is, as columns of its row."""
     if not pane:
         return {}

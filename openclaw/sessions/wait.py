@@ -16,7 +16,9 @@ LOOK_SECONDS = 1.0  # how soon a window that vanished without an exit file is no
 STOPPED = ("waiting", "idle")  # an interactive agent that waits for a person or for more is not working on anything
 
 
-def wait(fleet: Fleet, ids: Sequence[str], any_one: bool = False, timeout: float | None = None) -> tuple[list[Session], bool]:
+def wait(
+    fleet: Fleet, ids: Sequence[str], any_one: bool = False, timeout: float | None = None
+) -> tuple[list[Session], bool]:
     """Block until all (or any) of them have ended or stopped working. Returns them, and whether the deadline passed."""
     deadline = time.monotonic() + timeout if timeout else None
     looked = 0.0

@@ -21,34 +21,34 @@ class Session(NamedTuple):
     task: str
     type: str
     agent: str
-    model: str | None
-    role: str | None
     status: str
-    reason: str
     cwd: str
-    worktree: str | None
     socket: str
-    server_pid: int | None
-    server_started: int | None
-    tmux_session: str | None
-    window_id: str | None
-    pane_id: str | None
-    pid: int | None
-    spawner: str
-    conversation_id: str | None
-    scope: str
-    injected: str
-    injected_tokens: int
-    env: str
-    tokens_used: int
-    cost_usd: float
-    budget_tokens: int | None
-    budget_usd: float | None
-    timeout_s: float | None
-    exit_code: int | None
     created_at: str
     updated_at: str
-    ended_at: str | None
+    model: str | None = None
+    role: str | None = None
+    reason: str = ""
+    worktree: str | None = None
+    server_pid: int | None = None
+    server_started: int | None = None
+    tmux_session: str | None = None
+    window_id: str | None = None
+    pane_id: str | None = None
+    pid: int | None = None
+    spawner: str = ""
+    conversation_id: str | None = None
+    scope: str = "{}"
+    injected: str = "[]"
+    injected_tokens: int = 0
+    env: str = "[]"
+    tokens_used: int = 0
+    cost_usd: float = 0.0
+    budget_tokens: int | None = None
+    budget_usd: float | None = None
+    timeout_s: float | None = None
+    exit_code: int | None = None
+    ended_at: str | None = None
 
     @property
     def live(self) -> bool:
@@ -113,7 +113,9 @@ def insert(connection: sqlite3.Connection, session: Session, claims: Sequence[st
 
 def live(connection: sqlite3.Connection) -> list[Session]:
     """Every session that has not ended, oldest first."""
-    return _sessions(connection.execute(f"SELECT {COLUMNS} FROM sessions WHERE ended_at IS NULL ORDER BY created_at, rowid"))
+    return _sessions(
+        connection.execute(f"SELECT {COLUMNS} FROM sessions WHERE ended_at IS NULL ORDER BY created_at, rowid")
+    )
 
 
 def recent(connection: sqlite3.Connection, limit: int = 1000) -> list[Session]:
@@ -125,19 +127,25 @@ def recent(connection: sqlite3.Connection, limit: int = 1000) -> list[Session]:
 def by_ids(connection: sqlite3.Connection, ids: Sequence[str]) -> list[Session]:
     """These sessions, in the order of `ids`; unknown ones are left out."""
     marks = ", ".join("?" * len(ids))
-    found = {s.id: s for s in _sessions(connection.execute(f"SELECT {COLUMNS} FROM sessions WHERE id IN ({marks})", ids))}
+    found = {
+        s.id: s for s in _sessions(connection.execute(f"SELECT {COLUMNS} FROM sessions WHERE id IN ({marks})", ids))
+    }
     return [found[i] for i in ids if i in found]
 
 
 def find(connection: sqlite3.Connection, word: str) -> Session:
-    """The one session that `word` names: its id, a live one's name, a unique prefix of an id, or the newest of that name."""
+    """The one session that `word` names: its id, a live one's name, the newest name, or a unique start of an id."""
     escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    rows = _sessions(
-        connection.execute(
-            f"SELECT {COLUMNS} FROM sessions WHERE name = ? OR id LIKE ? ESCAPE '\\' ORDER BY created_at DESC",
-            (word, escaped.removeprefix("subagent-") + "%"),
+    rows = (
+        _sessions(
+            connection.execute(
+                f"SELECT {COLUMNS} FROM sessions WHERE name = ? OR id LIKE ? ESCAPE '\\' ORDER BY created_at DESC",
+                (word, escaped.removeprefix("subagent-") + "%"),
+            )
         )
-    ) if word else []
+        if word
+        else []
+    )
     for exact in (
         [s for s in rows if s.id == word.removeprefix("subagent-")],
         [s for s in rows if s.name == word and s.live],
@@ -148,7 +156,11 @@ def find(connection: sqlite3.Connection, word: str) -> Session:
     if not rows:
         raise NotFound(f"no session {word[:60]!r}", "`openclaw ps --all` lists them")
     if len(rows) > 1:
-        raise BadInput(f"{word!r} is the start of {len(rows)} ids: {', '.join(s.id for s in rows[:5])}", "type more of it", code="ambiguous")
+        raise BadInput(
+            f"{word!r} is the start of {len(rows)} ids: {', '.join(s.id for s in rows[:5])}",
+            "type more of it",
+            code="ambiguous",
+        )
     return rows[0]
 
 
@@ -156,16 +168,26 @@ def update(connection: sqlite3.Connection, id: str, now: str, **columns: Any) ->
     """Set columns of one session that still lives; an ended one is never changed back, and the answer is False."""
     names = ", ".join(f"{name} = :{name}" for name in columns)
     done = connection.execute(
-        f"UPDATE sessions SET {names}, updated_at = :now WHERE id = :id AND ended_at IS NULL", columns | {"now": now, "id": id}
+        f"UPDATE sessions SET {names}, updated_at = :now WHERE id = :id AND ended_at IS NULL",
+        columns | {"now": now, "id": id},
     )
     return done.rowcount == 1
 
 
-def end(connection: sqlite3.Connection, id: str, status: str, now: str, *, exit_code: int | None = None, reason: str = "",
-        ended_at: str = "") -> bool:
+def end(
+    connection: sqlite3.Connection,
+    id: str,
+    status: str,
+    now: str,
+    *,
+    exit_code: int | None = None,
+    reason: str = "",
+    ended_at: str = "",
+) -> bool:
     """Mark a session ended and free its claims, once; False when it already was. The caller holds the transaction."""
     changed = connection.execute(
-        "UPDATE sessions SET status = ?, exit_code = ?, reason = ?, ended_at = ?, updated_at = ? WHERE id = ? AND ended_at IS NULL",
+        "UPDATE sessions SET status = ?, exit_code = ?, reason = ?, ended_at = ?, updated_at = ?"
+        " WHERE id = ? AND ended_at IS NULL",
         (status, exit_code, reason, ended_at or now, now, id),
     ).rowcount
     connection.execute("DELETE FROM claims WHERE session_id = ?", (id,))
@@ -179,4 +201,6 @@ def delete(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
 
 def claims(connection: sqlite3.Connection) -> list[tuple[str, str]]:
     """Every write claim in force, as (session id, pattern)."""
-    return [(row[0], row[1]) for row in connection.execute("SELECT session_id, pattern FROM claims ORDER BY session_id")]
+    return [
+        (row[0], row[1]) for row in connection.execute("SELECT session_id, pattern FROM claims ORDER BY session_id")
+    ]

@@ -1,0 +1,127 @@
+"""The same services for Python programs, under the names that people have in their scripts.
+
+Every function works on the fleet that the environment names, like the command line does, and raises the classes of
+`openclaw.errors`. `settings` may be given to work on another.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TypedDict
+
+from openclaw.errors import BadInput, Unavailable
+from openclaw.sessions import end, output
+from openclaw.sessions.fleet import Fleet
+from openclaw.sessions.output import Result
+from openclaw.sessions.spawn import spawn
+from openclaw.sessions.status import settle
+from openclaw.sessions.wait import wait
+from openclaw.settings import Settings
+from openclaw.store import sessions
+from openclaw.store.sessions import Session
+from openclaw.tasks.request import Request
+from openclaw.units import parse_duration
+
+__all__ = [
+    "Result",
+    "Scope",
+    "Session",
+    "sessions_kill",
+    "sessions_list",
+    "sessions_result",
+    "sessions_send",
+    "sessions_spawn",
+    "sessions_wait",
+]
+
+
+class Scope(TypedDict, total=False):
+    """What a sub-agent may do: globs it may read, globs it may write (claimed for it alone), and for how long."""
+
+    can_read: Sequence[str]
+    can_write: Sequence[str]
+    timeout: float | str  # seconds, or 90s 10m 2h
+
+
+def sessions_spawn(
+    task: str,
+    scope: Scope | None = None,
+    inject: Sequence[str] = (),
+    session: str = "isolated",
+    *,
+    agent: str | None = None,
+    model: str | None = None,
+    type: str | None = None,
+    template: str | None = None,
+    name: str | None = None,
+    cwd: str | None = None,
+    env: Mapping[str, str] | None = None,
+    max_inject_tokens: int | None = None,
+    budget_tokens: int | None = None,
+    settings: Settings | None = None,
+) -> Session:
+    """Start one isolated sub-agent; it runs when this returns.
+
+    `inject` takes `PATH`, `PATH:A-B` and globs, relative to `cwd`. Raises Refused (and starts nothing) when a guard
+    says no, BadInput when an argument can't be understood, Unavailable when tmux or the program is missing.
+    """
+    if session != "isolated":
+        raise BadInput(f"session={session!r}: a spawn is always isolated", 'leave it out, or say session="isolated"')
+    wanted = scope or {}
+    if unknown := set(wanted) - {"can_read", "can_write", "timeout"}:
+        raise BadInput(f"scope has no key {sorted(unknown)[0]!r}", "it has can_read, can_write and timeout")
+    timeout = wanted.get("timeout")
+    request = Request(
+        task=task,
+        agent=agent,
+        model=model,
+        template=template,
+        type=type,
+        inject=tuple(inject),
+        read=tuple(wanted.get("can_read", ())),
+        write=tuple(wanted.get("can_write", ())),
+        allow_secret=(),
+        timeout=parse_duration(str(timeout), "scope timeout") if timeout is not None else None,
+        max_inject_tokens=max_inject_tokens,
+        budget_tokens=budget_tokens,
+        cwd=os.path.abspath(cwd or "."),
+        name=name,
+        env=tuple(f"{key}={value}" for key, value in (env or {}).items()),
+    )
+    return spawn(Fleet(settings), [request])[0]
+
+
+def sessions_list(all: bool = False, *, settings: Settings | None = None) -> list[Session]:
+    """The live sub-agents, oldest first; with `all`, the last thousand that ended too."""
+    fleet = Fleet(settings)
+    live, _ = settle(fleet)
+    return sessions.recent(fleet.store) if all else live
+
+
+def sessions_wait(
+    ids: Sequence[str], timeout: float | None = None, any: bool = False, *, settings: Settings | None = None
+) -> list[Session]:
+    """Block until all (or any) have ended or stopped working, `timeout` seconds at most; see `.status` then."""
+    fleet = Fleet(settings)
+    return wait(fleet, [sessions.find(fleet.store, i).id for i in ids], any, timeout)[0]
+
+
+def sessions_result(id: str, *, settings: Settings | None = None) -> Result:
+    """What came of it, while it runs too: `.session`, `.output`, `.changed` (paths relative to its cwd)."""
+    fleet = Fleet(settings)
+    settle(fleet)
+    return output.result(fleet, sessions.find(fleet.store, id))
+
+
+def sessions_kill(ids: Sequence[str], *, settings: Settings | None = None) -> list[Session]:
+    """End them with all their processes; logs and results stay."""
+    fleet = Fleet(settings)
+    return end.kill(fleet, [sessions.find(fleet.store, i) for i in ids])
+
+
+def sessions_send(id: str, text: str, *, settings: Settings | None = None) -> None:
+    """Send text to a running sub-agent. Not built yet: always raises Unavailable, so that no caller believes it."""
+    raise Unavailable(
+        "sending to a running sub-agent is not built yet", "start another with what it should know", code="unsupported"
+    )
