@@ -67,9 +67,9 @@ def _view(tmux: list[str], names: Sequence[str], read_only: bool, inside: bool) 
     tiles = [[*tmux, "attach-session", *flags, "-t", f"={name}"] for name in names]
     detached = ["-d", "-x", "-", "-y", "-"] if inside else []
     commands = [["new-session", *detached, "-s", view, "-n", "view", "--", *tiles[0]]]
+    commands.append(["set-option", *here, "destroy-unattached", "on"])
     if inside:
         commands.append(["switch-client", "-t", f"={view}"])
-    commands.append(["set-option", *here, "destroy-unattached", "on"])
     commands += [["set-option", *here, key, value] for key, value in _LOOK.items()]
     commands += [["set-option", "-w", *here, key, value] for key, value in _WINDOW_LOOK.items()]
     for tile in tiles[1:]:
