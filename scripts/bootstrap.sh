@@ -103,6 +103,7 @@ install_packages() {
     "$PYTHON" -I -m venv "$VENV"
     "$PY" -I -m pip install -qq --no-deps --require-hashes -r requirements.lock ||
         die "the packages could not be installed (see above). The first set-up needs a Python package index; run it again when one can be reached."
+    "$PY" -I -m pip uninstall -qq -y setuptools # Python 3.11 brings it; its .pth file runs at every start
     stamp "$PACKAGES_STAMP" packages_key
 }
 

@@ -67,7 +67,8 @@ echo "exit $status"
 [ $status = 3 ] || { echo "expected exit 3" >&2 && exit 1; }
 
 run ps
-run wait review index tests --timeout 5m
+failed=0
+run wait review index tests --timeout 5m || failed=$?
 run result review
 run result index
 run result tests
@@ -80,3 +81,4 @@ Their windows are still open: $OUT/openclaw attach tests      (Ctrl-b d leaves i
 Look around:                  $OUT/openclaw ps --all
 Remove all of it:             make clean
 DONE
+exit $failed
