@@ -6,8 +6,9 @@ import re
 
 from openclaw.errors import BadInput
 
-# Inside double quotes tmux reads `\ " $`, a `~` at the front, and every control character in a way of its own.
-_SPECIAL = re.compile(r'[\\"$~\x01-\x1f\x7f]')
+# Inside double quotes tmux reads `\ " $`, a `~` at the front and control characters in its own way, and refuses bytes
+# that are no UTF-8 (Python's \udc80 to \udcff) unless they are escaped.
+_SPECIAL = re.compile(r'[\\"$~\x01-\x1f\x7f\udc80-\udcff]')
 
 
 def quote(text: str) -> str:
@@ -18,7 +19,7 @@ def quote(text: str) -> str:
         text.encode(errors="surrogateescape")
     except UnicodeEncodeError as error:
         raise BadInput("a text for tmux is not valid Unicode", "save it as UTF-8", "bad_text") from error
-    return '"' + _SPECIAL.sub(lambda found: f"\\{ord(found[0]):03o}", text) + '"'
+    return '"' + _SPECIAL.sub(lambda found: f"\\{ord(found[0]) & 0xFF:03o}", text) + '"'
 
 
 def literal(text: str) -> str:
