@@ -16,7 +16,7 @@ from openclaw.sessions.wait import verdict
 from openclaw.sessions.wait import wait as wait_for
 from openclaw.store import sessions
 from openclaw.store.sessions import Session
-from openclaw.terminal.attach import attach_command
+from openclaw.terminal.attach import attach_argv, is_inside
 from openclaw.units import format_duration, from_utc, parse_duration
 
 Ids = Annotated[
@@ -45,7 +45,7 @@ def attach(
     ids: MaybeIds = None,
     read_only: Annotated[bool, typer.Option("--read-only", "-r", help="watch without typing")] = False,
 ) -> None:
-    """One ID fills the terminal, several share it in tiles, none means all live ones. Leave with the prefix key, then d."""
+    """One ID fills the terminal, several share it in tiles, none means all live ones. Leave with prefix, d."""
     fleet = context.fleet()
     rows, seen = settle(fleet)
     chosen = context.named(fleet, ids) if ids else rows
@@ -54,8 +54,9 @@ def attach(
     gone = [s.id for s in chosen if s.id not in seen.panes]
     if gone:
         raise NotFound(f"session {gone[0]} has no window any more", f"`openclaw logs {gone[0]}` shows what it printed")
-    command = attach_command(fleet.terminal, [seen.panes[s.id].session_name for s in chosen], read_only, os.environ)
-    os.execvpe(command.argv[0], command.argv, command.env)
+    names = [seen.panes[s.id].session_name for s in chosen]
+    argv = attach_argv(fleet.terminal, names, read_only, is_inside(fleet.terminal, os.environ))
+    os.execvp(argv[0], argv)
 
 
 def logs(

@@ -9,7 +9,7 @@ import typer
 from openclaw import render
 from openclaw.cli import context
 from openclaw.cli.agents import Json
-from openclaw.context.tokens import Counter
+from openclaw.context.tokens import Counter, why_estimate
 from openclaw.tasks.inject import read_all
 
 
@@ -19,8 +19,9 @@ def tokens(
     json: Json = False,
 ) -> int:
     """The same count that `spawn` uses: an estimate, marked ≈, or exact where it matters."""
-    settings = context.settings()
-    counter = Counter(settings)
+    fleet = context.fleet()
+    settings = fleet.settings
+    counter = Counter(fleet.cache_dir, settings.environ)
     found = read_all(files, settings.cwd, settings, counter, exact=exact)
     total = sum(f.tokens for f in found)
     if json:
@@ -28,13 +29,13 @@ def tokens(
             {
                 "files": [{"path": f.path, "tokens": f.tokens, "bytes": f.bytes, "sha256": f.sha256} for f in found],
                 "tokens": total,
-                "exact": exact and not counter.why_estimate(),
+                "exact": exact and not why_estimate(settings.environ),
             }
         )
         return 0
-    mark = "" if exact and not counter.why_estimate() else "≈"
-    if exact and counter.why_estimate():
-        render.warn(counter.why_estimate())
+    mark = "" if exact and not why_estimate(settings.environ) else "≈"
+    if exact and why_estimate(settings.environ):
+        render.warn(why_estimate(settings.environ))
     render.table(
         ("FILE", "TOKENS", "BYTES"),
         [

@@ -168,7 +168,7 @@ def _finish(fleet: Fleet, started: Sequence[Session], many: bool, json: bool) ->
 
 
 def _dry_run(fleet: Fleet, planned: Sequence[Planned], json: bool) -> int:
-    counter = Counter(fleet.settings)
+    counter = Counter(fleet.cache_dir, fleet.settings.environ)
     all_files = everything(fleet.settings, counter)
     all_tokens = sum(tokens for _, tokens in all_files)
     if json:

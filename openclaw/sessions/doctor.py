@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from openclaw.agents import registry
-from openclaw.context.tokens import Counter
+from openclaw.context.tokens import why_estimate
 from openclaw.errors import OpenclawError
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import located, settle
@@ -280,7 +280,7 @@ def _adopt(fleet: Fleet, id: str, marks: dict[str, str]) -> None:
 
 
 def _tokens(fleet: Fleet, fix: bool) -> list[Check]:
-    why = Counter(fleet.settings).why_estimate()
+    why = why_estimate(fleet.settings.environ)
     return [Check("tokens", "ok", f"estimated: {why}" if why else "exact counts at hand")]
 
 

@@ -22,6 +22,7 @@ class Fleet:
         self.terminal = Terminal.from_settings(self.settings)
         self.state_dir = self.settings.state_dir
         self.sessions_dir = os.path.join(self.state_dir, "sessions")
+        self.cache_dir = os.path.join(self.state_dir, "cache")
         self._store: sqlite3.Connection | None = None
 
     @property

@@ -46,7 +46,7 @@ def plain(data: bytes) -> str:
 
 
 def logs(fleet: Fleet, session: Session, lines: int | None) -> str:
-    """The last `lines` lines (None: all) of what it printed. A program that draws is read from its window, if still there."""
+    """The last `lines` lines (None: all) of what it printed. A program that draws is read from its window."""
     if _draws(fleet, session):
         pane = view(fleet.terminal).panes.get(session.id)
         if pane:

@@ -11,7 +11,6 @@ import json
 import os
 import secrets
 import shutil
-import sqlite3
 import uuid
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -23,13 +22,12 @@ from openclaw.context.tokens import Counter
 from openclaw.errors import Interrupted, OpenclawError, Refused
 from openclaw.sessions import admission
 from openclaw.sessions.fleet import Fleet
-from openclaw.sessions.status import located, settle
+from openclaw.sessions.status import known_server, located, settle
 from openclaw.store import db, sessions
 from openclaw.store.sessions import Session
 from openclaw.tasks.globs import overlaps
 from openclaw.tasks.prepare import Task, prepare
 from openclaw.tasks.request import Request
-from openclaw.terminal.server import Server
 from openclaw.terminal.windows import NewWindow, Pane, close, open_windows, session_name
 
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # ids are read aloud and typed: nothing that looks alike
@@ -45,7 +43,7 @@ class Planned(NamedTuple):
 
 def plan(fleet: Fleet, requests: Sequence[Request]) -> list[Planned]:
     """Everything that can be checked without starting anything: inputs, files, tokens, programs, environment."""
-    counter = Counter(fleet.settings)
+    counter = Counter(fleet.cache_dir, fleet.settings.environ)
     planned = []
     for number, request in enumerate(requests, 1):
         try:
@@ -198,17 +196,7 @@ def _start(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) ->
                 },
             )
         )
-    return open_windows(fleet.terminal, windows, known=_known_server(fleet))
-
-
-def _known_server(fleet: Fleet) -> Server | None:
-    """The server that the newest live session runs on, for when its socket file was deleted."""
-    row: sqlite3.Row | None = fleet.store.execute(
-        "SELECT server_pid, server_started FROM sessions WHERE server_pid IS NOT NULL AND socket = ?"
-        " ORDER BY created_at DESC LIMIT 1",
-        (fleet.terminal.socket,),
-    ).fetchone()
-    return Server(row[0], row[1]) if row else None
+    return open_windows(fleet.terminal, windows, known=known_server(sessions.live(fleet.store)))
 
 
 def _started(fleet: Fleet, rows: Sequence[Session], panes: dict[str, Pane]) -> list[Session]:

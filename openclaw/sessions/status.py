@@ -15,6 +15,7 @@ from openclaw import processes
 from openclaw.sessions.fleet import Fleet
 from openclaw.store import db, sessions
 from openclaw.store.sessions import Session
+from openclaw.terminal.server import Server
 from openclaw.terminal.windows import Pane, View, close, set_tags, view
 from openclaw.units import from_utc, utc
 
@@ -109,7 +110,7 @@ def settle(fleet: Fleet) -> tuple[list[Session], View]:
     first, so that a freed claim is really free. A spawn whose process died is completed or undone.
     """
     rows = sessions.live(fleet.store)
-    seen = view(fleet.terminal)
+    seen = view(fleet.terminal, known_server(rows))
     now = fleet.now()
     changed: list[tuple[Session, Verdict]] = []
     for session in rows:
@@ -124,6 +125,12 @@ def settle(fleet: Fleet) -> tuple[list[Session], View]:
     if len(seen.panes) > len(rows) or any(id not in seen.panes for id in (s.id for s in rows)):
         _tidy(fleet, seen, {s.id for s in rows})
     return rows, seen
+
+
+def known_server(rows: Sequence[Session]) -> Server | None:
+    """The tmux server that the newest of these was seen on: if its socket was deleted it can be brought back."""
+    newest = next((s for s in reversed(rows) if s.server_pid and s.server_started), None)
+    return Server(newest.server_pid or 0, newest.server_started or 0) if newest else None
 
 
 def _apply(fleet: Fleet, seen: View, changed: Sequence[tuple[Session, Verdict]], now: str) -> None:
