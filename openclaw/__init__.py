@@ -6,15 +6,14 @@ module is also on the way of every command.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # type checkers take it as true; `typing` itself would be a third of `openclaw --version`
 if TYPE_CHECKING:
     from openclaw.api import sessions_kill, sessions_list, sessions_result, sessions_send, sessions_spawn, sessions_wait
 
 __all__ = ["sessions_kill", "sessions_list", "sessions_result", "sessions_send", "sessions_spawn", "sessions_wait"]
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in __all__:
         from openclaw import api
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 
 from openclaw.errors import BadInput
 
@@ -25,6 +26,16 @@ def parse_duration(text: str, what: str = "duration") -> float:
     if not 0 < seconds <= 366 * 86400:
         raise BadInput(f"{what} {text[:40]!r} is out of range", "more than zero, at most 366d")
     return seconds
+
+
+def duration_argument(flag: str) -> Callable[[str], float]:
+    """`parse_duration` as the type of an option."""
+    return lambda text: parse_duration(text, flag)
+
+
+def count_argument(flag: str) -> Callable[[str], int]:
+    """`parse_count` as the type of an option."""
+    return lambda text: parse_count(text, flag)
 
 
 def format_duration(seconds: float) -> str:

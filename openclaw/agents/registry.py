@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import os
-from dataclasses import dataclass, field, fields
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 from openclaw.errors import BadInput, NotFound
 from openclaw.settings import Settings, read_yaml
@@ -14,8 +13,7 @@ SHIPPED = os.path.join(os.path.dirname(__file__), "agents.yaml")
 Words = tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Agent:
+class Agent(NamedTuple):
     """One program. Every `Words` is a list of argv words with {placeholders}; see the head of agents.yaml."""
 
     name: str
@@ -31,13 +29,13 @@ class Agent:
     output: str = "stream"
     state: Words = ("exit-file", "process")
     usage: str = "none"
-    input: dict[str, str] = field(default_factory=dict)
+    input: Mapping[str, str] = {}  # never written to
     env: Words = ()
     memory_mb: int = 100
     install: str = ""
 
 
-_KINDS = {f.name: f.type for f in fields(Agent)}
+_KINDS = Agent.__annotations__
 _CHOICES = {"new_conversation": ("none", "uuid"), "output": ("stream", "screen")}
 _PLACEHOLDERS = ("prompt", "prompt_file", "task_file", "model", "system_prompt", "conversation")
 
@@ -66,7 +64,7 @@ def get(settings: Settings, name: str) -> Agent:
     """One program. NotFound names the nearest ones."""
     agents = load(settings)
     if name not in agents:
-        near = difflib.get_close_matches(name, agents, 1) or sorted(agents)
+        near = [_nearest(name, agents)] if _nearest(name, agents) else sorted(agents)
         raise NotFound(
             f"no agent {name[:40]!r}",
             f"did you mean {', '.join(near)}? Add your own in {settings.config_dir}/agents.yaml",
@@ -79,9 +77,9 @@ def _agent(name: str, entry: dict[str, Any], path: str) -> Agent:
     values: dict[str, Any] = {}
     for key, value in entry.items():
         if key not in _KINDS or key == "name":
-            near = difflib.get_close_matches(str(key), _KINDS, 1)
+            near = _nearest(str(key), _KINDS)
             raise BadInput(
-                f"{where}: unknown key {key!r}", f"did you mean {near[0]}?" if near else "", code="bad_config"
+                f"{where}: unknown key {key!r}", f"did you mean {near}?" if near else "", code="bad_config"
             )
         values[key] = _typed(f"{where}: {key}", _KINDS[key], value)
         if key in _CHOICES and value not in _CHOICES[key]:
@@ -93,6 +91,7 @@ def _agent(name: str, entry: dict[str, Any], path: str) -> Agent:
 
 
 def _typed(where: str, kind: Any, value: Any) -> Any:
+    kind = getattr(kind, "__forward_arg__", kind)
     if kind == "Words":
         words = [value] if isinstance(value, str) else value
         if not isinstance(words, list) or not all(isinstance(w, (str, int, float)) for w in words):
@@ -115,3 +114,9 @@ def _check_placeholders(where: str, word: str) -> None:
             f"known: {', '.join(_PLACEHOLDERS)}; write {{{{ for a brace",
             code="bad_config",
         ) from error
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    import difflib  # only for a typing error
+
+    return (difflib.get_close_matches(word, known, 1) or [""])[0]

@@ -72,8 +72,7 @@ else
 fi
 [[ -s $dir/ending ]] && how=$(<"$dir/ending") || how=exit
 [[ $how == timeout ]] && code=124
-kill -USR1 "$guard" 2>/dev/null
-wait "$guard"
+{ kill -USR1 "$guard" && wait "$guard"; } 2>/dev/null # bash would report its end in the window
 reap
 changed
 record "$code" "$how"

@@ -3,52 +3,42 @@
 from __future__ import annotations
 
 import os
-from typing import Annotated
-
-import typer
+from argparse import ArgumentParser
 
 from openclaw import render
-from openclaw.cli import context, polled
+from openclaw.cli import polled
+from openclaw.cli.context import fleet as open_fleet
+from openclaw.cli.context import id_arguments, json_argument, line, named
 from openclaw.errors import BadInput, NotFound
 from openclaw.sessions import end, output
 from openclaw.sessions.status import settle
 from openclaw.sessions.wait import verdict
 from openclaw.sessions.wait import wait as wait_for
 from openclaw.store import sessions
-from openclaw.store.sessions import Session
 from openclaw.terminal.attach import attach_argv, is_inside
-from openclaw.units import format_duration, from_utc, parse_duration
-
-Ids = Annotated[
-    list[str],
-    typer.Argument(metavar="ID...", help="ids, unique prefixes of ids, or names", autocompletion=context.complete),
-]
-MaybeIds = Annotated[
-    list[str] | None,
-    typer.Argument(metavar="[ID...]", help="ids, unique prefixes of ids, or names", autocompletion=context.complete),
-]
-Id = Annotated[
-    str, typer.Argument(metavar="ID", help="an id, a unique prefix of one, or a name", autocompletion=context.complete)
-]
-Json = Annotated[bool, typer.Option("--json", help="print one JSON document")]
+from openclaw.units import count_argument, duration_argument
 
 
-def ps(
-    everything: Annotated[bool, typer.Option("--all", "-a", help="those that ended too")] = False,
-    json: Json = False,
-) -> int:
+def ps_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("-a", "--all", dest="everything", action="store_true", help="those that ended too")
+    json_argument(parser)
+
+
+def ps(everything: bool, json: bool) -> int:
     """States: starting working waiting idle, then done failed killed timeout halted lost."""
-    return polled.ps(everything, json, context.fleet())
+    return polled.ps(everything, json, open_fleet())
 
 
-def attach(
-    ids: MaybeIds = None,
-    read_only: Annotated[bool, typer.Option("--read-only", "-r", help="watch without typing")] = False,
-) -> None:
+def attach_arguments(parser: ArgumentParser) -> None:
+    id_arguments(parser, "*")
+    parser.add_argument("-r", "--read-only", action="store_true", help="watch without typing")
+
+
+def attach(ids: list[str], read_only: bool) -> None:
     """One ID fills the terminal, several share it in tiles, none means all live ones. Leave with prefix, d."""
-    fleet = context.fleet()
+    fleet = open_fleet()
     rows, seen = settle(fleet)
-    chosen = context.named(fleet, ids) if ids else rows
+    chosen = named(fleet, ids) if ids else rows
     if not chosen:
         raise NotFound("no sub-agent is live", "start one with `openclaw spawn`")
     gone = [s.id for s in chosen if s.id not in seen.panes]
@@ -59,15 +49,17 @@ def attach(
     os.execvp(argv[0], argv)
 
 
-def logs(
-    id: Id,
-    lines: Annotated[int | None, typer.Option("-n", "--lines", min=0, help="only the last N lines")] = None,
-    follow: Annotated[bool, typer.Option("-f", "--follow", help="go on as it prints, until it ends")] = False,
-    raw: Annotated[bool, typer.Option("--raw", help="the bytes that the terminal got, colours and all")] = False,
-) -> None:
+def logs_arguments(parser: ArgumentParser) -> None:
+    id_arguments(parser, "1")
+    parser.add_argument("-n", "--lines", metavar="N", type=count_argument("--lines"), help="only the last N lines")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on as it prints, until it ends")
+    parser.add_argument("--raw", action="store_true", help="the bytes that the terminal got, colours and all")
+
+
+def logs(id: str, lines: int | None, follow: bool, raw: bool) -> None:
     """Clean text by default. What a program draws (claude, codex) is read from its window."""
-    fleet = context.fleet()
-    [session] = context.named(fleet, [id])
+    fleet = open_fleet()
+    [session] = named(fleet, [id])
     if follow:
         for data in output.follow(fleet, session, lines):
             render.raw(data if raw else output.plain(data).encode())
@@ -79,18 +71,20 @@ def logs(
             render.out(text)
 
 
-def wait(
-    ids: Ids,
-    any_one: Annotated[bool, typer.Option("--any", help="return when one of them has")] = False,
-    timeout: Annotated[str, typer.Option("--timeout", metavar="D", help="give up after 90s, 10m, 2h")] = "",
-    json: Json = False,
-) -> int:
-    """Exit: 0 all done, 1 one failed, 6 one needs a person, 124 this wait or the sub-agent ran out of time."""
-    fleet = context.fleet()
-    chosen = context.named(fleet, ids)
-    found, timed_out = wait_for(
-        fleet, [s.id for s in chosen], any_one, parse_duration(timeout, "--timeout") if timeout else None
+def wait_arguments(parser: ArgumentParser) -> None:
+    id_arguments(parser)
+    parser.add_argument("--any", dest="any_one", action="store_true", help="return when one of them has")
+    parser.add_argument(
+        "--timeout", metavar="D", type=duration_argument("--timeout"), help="give up after 90s, 10m, 2h"
     )
+    json_argument(parser)
+
+
+def wait(ids: list[str], any_one: bool, timeout: float | None, json: bool) -> int:
+    """Exit: 0 all done, 1 one failed, 6 one needs a person, 124 this wait or the sub-agent ran out of time."""
+    fleet = open_fleet()
+    chosen = named(fleet, ids)
+    found, timed_out = wait_for(fleet, [s.id for s in chosen], any_one, timeout)
     if json:
         render.document([s.as_json() for s in found])
     else:
@@ -99,16 +93,18 @@ def wait(
     return verdict(found, timed_out, any_one)
 
 
-def result(
-    id: Id,
-    lines: Annotated[
-        int, typer.Option("-n", "--lines", min=0, help="how much of its last output, if it wrote no result.md")
-    ] = 20,
-    json: Json = False,
-) -> int:
+def result_arguments(parser: ArgumentParser) -> None:
+    id_arguments(parser, "1")
+    parser.add_argument(
+        "-n", "--lines", metavar="N", type=count_argument("--lines"), default=20, help="of its last output (20)"
+    )
+    json_argument(parser)
+
+
+def result(id: str, lines: int, json: bool) -> int:
     """State, exit status, tokens, changed files and last output; while it runs, what there is so far."""
-    fleet = context.fleet()
-    [session] = context.named(fleet, [id])
+    fleet = open_fleet()
+    [session] = named(fleet, [id])
     settle(fleet)
     [session] = sessions.by_ids(fleet.store, [session.id])
     found = output.result(fleet, session, lines)
@@ -128,19 +124,21 @@ def result(
     return 0
 
 
-def kill(
-    ids: MaybeIds = None,
-    finished: Annotated[bool, typer.Option("--finished", help="close the windows of those that ended")] = False,
-    everything: Annotated[bool, typer.Option("--all", help="all of them, live and ended")] = False,
-    json: Json = False,
-) -> int:
+def kill_arguments(parser: ArgumentParser) -> None:
+    id_arguments(parser, "*")
+    parser.add_argument("--finished", action="store_true", help="close the windows of those that ended")
+    parser.add_argument("--all", dest="everything", action="store_true", help="all of them, live and ended")
+    json_argument(parser)
+
+
+def kill(ids: list[str], finished: bool, everything: bool, json: bool) -> int:
     """TERM to every process of theirs, KILL after kill.grace, claims freed, window closed. Logs and results stay."""
     if bool(ids) + finished + everything != 1:
         raise BadInput("say which: ids, or --finished, or --all")
-    fleet = context.fleet()
+    fleet = open_fleet()
     if ids:
         settle(fleet)
-        chosen = context.named(fleet, ids)
+        chosen = named(fleet, ids)
     else:
         chosen = end.finished(fleet)
         if everything:
@@ -154,21 +152,3 @@ def kill(
         if not ended:
             render.out("nothing to end")
     return 0
-
-
-def line(session: Session) -> str:
-    """One session in one line: what it is, how it stands, what it cost."""
-    parts = [render.paint(session.id, "bold"), render.paint(session.status, session.status)]
-    if session.name != session.id:
-        parts.insert(1, session.name)
-    if session.exit_code is not None:
-        parts.append(f"exit {session.exit_code}")
-    if session.reason and not session.reason.startswith("exit status"):
-        parts.append(render.clean(session.reason))
-    if session.ended_at:
-        parts.append("in " + format_duration(from_utc(session.ended_at) - from_utc(session.created_at)))
-    parts.append(
-        f"{session.injected_tokens} tokens injected"
-        + (f", {session.tokens_used} used, ${session.cost_usd:.2f}" if session.tokens_used else "")
-    )
-    return "  ".join(parts)

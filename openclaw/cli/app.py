@@ -1,18 +1,20 @@
-"""The verbs by family, loaded when they are called, and the one place where errors become exit statuses."""
+"""The verbs by family, each loaded when called, and the one place where errors become exit statuses.
+
+argparse, because the parser is most of what a short command costs: it adds a fifth to the start of Python with SQLite
+and subprocess, Typer doubles it. A family module has, for each verb, `VERB_arguments(parser)` and `VERB(**arguments)`.
+"""
 
 from __future__ import annotations
 
+import argparse
 import importlib
+import os
 import signal
 import sqlite3
 import sys
 from collections.abc import Sequence
 from types import FrameType
-from typing import Annotated, Any, NamedTuple
-
-import typer
-from typer import _click as click  # Typer 0.28 carries its own click
-from typer.core import TyperGroup
+from typing import Any, NamedTuple, NoReturn
 
 from openclaw import render
 from openclaw.cli import context
@@ -20,7 +22,7 @@ from openclaw.errors import BadInput, Interrupted, OpenclawError, Unavailable
 
 
 class Verb(NamedTuple):
-    """Where a verb is implemented, and its line in the help."""
+    """Which panel of the help shows it, which module has it, and its line."""
 
     panel: str
     module: str
@@ -39,69 +41,60 @@ VERBS = {
     "init": Verb("Set-up", "setup", "make a workspace: the files that agents and people share"),
     "doctor": Verb("Set-up", "setup", "check everything openclaw stands on, and mend it with --fix"),
     "config": Verb("Set-up", "setup", "show every setting and where its value comes from"),
+    "completion": Verb("Set-up", "setup", "print what makes bash, zsh or fish complete verbs, options and live ids"),
 }
+HEAD = """Run many coding agents as isolated sub-agents on one shared tmux socket,
+each with only the files its task needs."""
+EXITS = """Exit status: 0 done, 1 failed, 2 usage, 3 refused by a guard (nothing was started), 4 not found,
+5 something is missing, 6 needs a person, 124 timed out, 130 interrupted."""
 
 
-class Verbs(TyperGroup):
-    """Knows all verbs by name; imports one family when one of its verbs is called."""
+class Parser(argparse.ArgumentParser):
+    """argparse that says what is wrong through our errors; no abbreviations, a later option could break them."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(VERBS)
+    def __init__(self, **more: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **more)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in VERBS:
-            return None
-        verb = VERBS[cmd_name]
-        module = importlib.import_module(f"openclaw.cli.{verb.module}")
-        app = typer.Typer(add_completion=False, rich_markup_mode=None)
-        app.command(
-            cmd_name, help=verb.help[0].upper() + verb.help[1:] + ".\n\n" + (getattr(module, cmd_name).__doc__ or "")
-        )(getattr(module, cmd_name))
-        return typer.main.get_command(app)
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        for panel in dict.fromkeys(verb.panel for verb in VERBS.values()):
-            with formatter.section(panel):
-                formatter.write_dl([(name, verb.help) for name, verb in VERBS.items() if verb.panel == panel])
+    def error(self, message: str) -> NoReturn:
+        raise BadInput(message, f"see `{self.prog} --help`")
 
 
-root = typer.Typer(cls=Verbs, rich_markup_mode=None, no_args_is_help=True, invoke_without_command=True)
+def overview() -> str:
+    """The first screen of the help: every verb in its panel."""
+    lines = ["Usage: openclaw [--workspace DIR] VERB ...", "", HEAD]
+    for panel in dict.fromkeys(verb.panel for verb in VERBS.values()):
+        lines += ["", f"{panel}:"]
+        lines += [f"  {name:<11} {verb.help}" for name, verb in VERBS.items() if verb.panel == panel]
+    return "\n".join(
+        [*lines, "", "`openclaw VERB --help` shows its options. --json prints one JSON document.", "", EXITS]
+    )
 
 
-@root.callback(
-    help="Run many coding agents as isolated sub-agents on one shared tmux socket,"
-    " each with only the files its task needs.",
-    epilog="Exit: 0 done, 1 failed, 2 usage, 3 refused by a guard, 4 not found, 5 something is missing,"
-    " 6 needs a person, 124 timed out.",
-)
-def everywhere(
-    workspace: Annotated[str, typer.Option("--workspace", metavar="DIR", help="the workspace to use")] = "",
-    version: Annotated[bool, typer.Option("--version", "-V", help="show the version")] = False,
-) -> None:
-    if version:
-        from openclaw.version import VERSION
-
-        render.out(f"openclaw {VERSION}")
-        raise typer.Exit
-    context.workspace = workspace or None
+def parser_of(name: str, into: argparse.ArgumentParser | None = None) -> argparse.ArgumentParser:
+    """The options of one verb."""
+    module = importlib.import_module(f"openclaw.cli.{VERBS[name].module}")
+    about = VERBS[name].help
+    parser = into or Parser(
+        prog=f"openclaw {name}", description=f"{about[0].upper()}{about[1:]}.\n\n{getattr(module, name).__doc__ or ''}"
+    )
+    getattr(module, f"{name}_arguments")(parser)
+    parser.add_argument("--workspace", metavar="DIR", help="the workspace to use")
+    return parser
 
 
 def run(words: Sequence[str]) -> int:
     """Parse and do; the exit status. Errors become one or two lines on stderr, or one JSON document with --json."""
     signal.signal(signal.SIGTERM, _terminated)
+    if "_ARGCOMPLETE" in os.environ:
+        _complete()
     as_json = "--json" in words
     try:
-        status = typer.main.get_command(root).main(list(words), prog_name="openclaw", standalone_mode=False)
+        status = _dispatch(list(words))
         sys.stdout.flush()
-        return status if isinstance(status, int) else 0
+        return status
     except OpenclawError as error:
         return render.error(error, as_json)
-    except click.exceptions.NoArgsIsHelpError as error:
-        render.out(error.format_message())
-        return 2
-    except click.ClickException as error:
-        return render.error(_usage(error), as_json)
-    except (KeyboardInterrupt, typer.Abort):
+    except KeyboardInterrupt:
         return render.error(Interrupted("interrupted"), as_json)
     except BrokenPipeError:
         return render.reader_left()
@@ -109,9 +102,43 @@ def run(words: Sequence[str]) -> int:
         return render.error(_system(error), as_json)
 
 
-def _usage(error: click.ClickException) -> OpenclawError:
-    ctx = getattr(error, "ctx", None)
-    return BadInput(error.format_message(), f"see `{ctx.command_path} --help`" if ctx else "see `openclaw --help`")
+def _dispatch(words: list[str]) -> int:
+    leading: list[str] = []
+    while words and words[0].startswith("--workspace"):
+        take = 1 if "=" in words[0] else 2
+        leading, words = leading + words[:take], words[take:]
+    if not words or words[0] in ("-h", "--help", "help"):
+        render.out(overview())
+        return 0 if words else 2
+    name = words[0]
+    if name not in VERBS:
+        import difflib  # only for a typing error
+
+        near = difflib.get_close_matches(name, VERBS, 1)
+        hint = f"did you mean {near[0]}?" if near else "`openclaw --help` lists the verbs"
+        raise BadInput(f"there is no {'option' if name.startswith('-') else 'verb'} {name[:40]!r}", hint)
+    arguments = vars(_parse(parser_of(name), leading + words[1:]))
+    context.workspace = arguments.pop("workspace")
+    return int(getattr(importlib.import_module(f"openclaw.cli.{VERBS[name].module}"), name)(**arguments) or 0)
+
+
+def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
+    try:
+        return parser.parse_intermixed_args(words)
+    except SystemExit as done:  # --help
+        sys.stdout.flush()
+        raise SystemExit(done.code) from None
+
+
+def _complete() -> None:
+    """Answer the shell's question and end. Every family is loaded, for the whole tree is asked about."""
+    import argcomplete
+
+    top = Parser(prog="openclaw", description=HEAD)
+    verbs = top.add_subparsers()
+    for name, verb in VERBS.items():
+        parser_of(name, verbs.add_parser(name, help=verb.help))
+    argcomplete.autocomplete(top)
 
 
 def _system(error: Exception) -> OpenclawError:
@@ -119,5 +146,5 @@ def _system(error: Exception) -> OpenclawError:
     return Unavailable(where, "`openclaw doctor` checks the disk, the state folder and the database", code="system")
 
 
-def _terminated(signum: int, frame: FrameType | None) -> Any:
+def _terminated(signum: int, frame: FrameType | None) -> None:
     raise Interrupted("ended by SIGTERM")

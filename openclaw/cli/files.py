@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
+from argparse import ArgumentParser
 
 from openclaw import render
-from openclaw.cli import context
-from openclaw.cli.agents import Json
+from openclaw.cli.context import fleet as open_fleet
+from openclaw.cli.context import json_argument
 from openclaw.context.tokens import Counter, why_estimate
 from openclaw.tasks.inject import read_all
 
 
-def tokens(
-    files: Annotated[list[str], typer.Argument(metavar="FILE...", help="PATH, PATH:A-B or a glob")],
-    exact: Annotated[bool, typer.Option("--exact", help="count with tiktoken, if its rank file is at hand")] = False,
-    json: Json = False,
-) -> int:
+def tokens_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("files", metavar="FILE", nargs="+", help="PATH, PATH:A-B or a glob")
+    parser.add_argument("--exact", action="store_true", help="count with tiktoken, if its rank file is at hand")
+    json_argument(parser)
+
+
+def tokens(files: list[str], exact: bool, json: bool) -> int:
     """The same count that `spawn` uses: an estimate, marked ≈, or exact where it matters."""
-    fleet = context.fleet()
+    fleet = open_fleet()
     settings = fleet.settings
     counter = Counter(fleet.cache_dir, settings.environ)
     found = read_all(files, settings.cwd, settings, counter, exact=exact)

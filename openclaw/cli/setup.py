@@ -1,35 +1,25 @@
-"""init, doctor, config: what openclaw stands on."""
+"""init, doctor, config, completion: what openclaw stands on."""
 
 from __future__ import annotations
 
-import enum
-from typing import Annotated
-
-import typer
+from argparse import ArgumentParser
 
 from openclaw import render, workspace
-from openclaw.cli import context
-from openclaw.cli.agents import Json
+from openclaw.cli.context import fleet as open_fleet
+from openclaw.cli.context import json_argument
 from openclaw.errors import BadInput
 from openclaw.sessions.doctor import examine
 from openclaw.settings import DECLARED
 
 
-class Aspect(enum.StrEnum):
-    """What `config` shows."""
-
-    path = "path"
-    show = "show"
+def init_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("folder", metavar="DIR", nargs="?", help="the workspace to make; else the one used here")
+    json_argument(parser)
 
 
-def init(
-    folder: Annotated[
-        str, typer.Argument(metavar="[DIR]", help="the workspace to make; by default the one openclaw would use here")
-    ] = "",
-    json: Json = False,
-) -> int:
+def init(folder: str | None, json: bool) -> int:
     """Writes AGENTS.md, MEMORY.md, HEARTBEAT.md, active-tasks.md and the folders; what is there stays as it is."""
-    settings = context.settings()
+    settings = open_fleet().settings
     where, made = workspace.init(folder or settings.workspace)
     if json:
         render.document({"workspace": where, "created": made})
@@ -38,12 +28,14 @@ def init(
     return 0
 
 
-def doctor(
-    fix: Annotated[bool, typer.Option("--fix", help="mend what can be mended without touching anybody's work")] = False,
-    json: Json = False,
-) -> int:
+def doctor_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--fix", action="store_true", help="mend what can be mended without touching anybody's work")
+    json_argument(parser)
+
+
+def doctor(fix: bool, json: bool) -> int:
     """Exit 1 when something is wrong."""
-    checks = examine(context.fleet(), fix)
+    checks = examine(open_fleet(), fix)
     if json:
         render.document([c._asdict() for c in checks])
     else:
@@ -56,14 +48,16 @@ def doctor(
     return 1 if any(c.level == "error" for c in checks) else 0
 
 
-def config(
-    aspect: Annotated[Aspect, typer.Argument(metavar="path|show")] = Aspect.show,
-    key: Annotated[str, typer.Argument(metavar="[KEY]", help="only this setting")] = "",
-    json: Json = False,
-) -> int:
+def config_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("aspect", choices=("path", "show"), nargs="?", default="show")
+    parser.add_argument("key", metavar="KEY", nargs="?", help="only this setting")
+    json_argument(parser)
+
+
+def config(aspect: str, key: str | None, json: bool) -> int:
     """`path`: the file to edit. `show`: each value with its source: flag, environment, workspace, user, default."""
-    settings = context.settings()
-    if aspect is Aspect.path:
+    settings = open_fleet().settings
+    if aspect == "path":
         if json:
             render.document({"path": settings.config_file})
         else:
@@ -92,4 +86,16 @@ def config(
             ("state folder", settings.state_dir, "OPENCLAW_STATE_DIR, else the platform's"),
         ]
     render.table(("SETTING", "VALUE", "FROM"), table)
+    return 0
+
+
+def completion_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"))
+
+
+def completion(shell: str) -> int:
+    """For bash and zsh: eval "$(openclaw completion bash)". For fish: openclaw completion fish | source"""
+    from argcomplete.shell_integration import shellcode
+
+    render.out(shellcode(["openclaw"], shell=shell))
     return 0

@@ -4,115 +4,84 @@ from __future__ import annotations
 
 import os
 import sys
+from argparse import ArgumentParser
 from collections.abc import Sequence
-from typing import Annotated, Any
-
-import typer
+from typing import Any
 
 from openclaw import render
-from openclaw.cli import context
-from openclaw.cli.agents import Json, line
+from openclaw.cli.context import fleet as open_fleet
+from openclaw.cli.context import json_argument, line
 from openclaw.context.tokens import Counter
 from openclaw.errors import BadInput, Refused
-from openclaw.sessions import output
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.spawn import Planned, plan
 from openclaw.sessions.spawn import spawn as start
-from openclaw.sessions.wait import verdict
-from openclaw.sessions.wait import wait as wait_for
 from openclaw.store.sessions import Session
 from openclaw.tasks.prepare import everything
 from openclaw.tasks.request import Request, from_list
-from openclaw.units import format_duration, parse_count, parse_duration
+from openclaw.units import count_argument, duration_argument, format_duration
 
 LARGEST_STDIN = 16 * 2**20
 
 
+def spawn_arguments(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("task", metavar="TASK", nargs="?", help="what is to be done; for the agent shell, a command line")
+    add("--task-file", metavar="F|-", help="read the task from a file, or - for standard input")
+    add("--agent", metavar="A", help="the program: shell, claude, codex, gemini, opencode, aider, or your own")
+    add("--model", metavar="M", help="the model it is told to use")
+    add("--type", metavar="T", help="heartbeat, cron, research, code-edit, review, test, sub-agent, direct-chat")
+    add("--template", metavar="T", help="a template of your own, or a shipped one")
+    add(
+        "--inject",
+        metavar="PATH[:A-B]|GLOB",
+        action="append",
+        help="a file, or its lines A to B, to put into the prompt",
+    )
+    add("--read", metavar="GLOB", action="append", help="what it may read")
+    add("--write", metavar="GLOB", action="append", help="what it may write: claimed for it alone")
+    add("--timeout", metavar="D", type=duration_argument("--timeout"), help="end it after 90s, 10m, 2h")
+    add(
+        "--max-inject-tokens", metavar="N", type=count_argument("--max-inject-tokens"), help="refuse to start with more"
+    )
+    add("--budget-tokens", metavar="N", type=count_argument("--budget-tokens"), help="what its conversation may use")
+    add("--cwd", metavar="DIR", default=".", help="where it works, the current folder by default")
+    add("--name", metavar="N", help="a name to call it by, as good as its id while it lives")
+    add("--env", metavar="K=V|K", action="append", help="a variable for it; K alone passes yours on")
+    add("--allow-secret", metavar="PATH", action="append", help="inject PATH although it looks like a secret")
+    add("--from", metavar="FILE", dest="from_file", help="many at once: a YAML or JSON list, or a markdown checklist")
+    add("--queue", action="store_true", help="wait for a place instead of being refused")
+    add("--wait", action="store_true", help="wait for the end and print the result")
+    add("--dry-run", action="store_true", help="show files, tokens and scope; start nothing")
+    json_argument(parser)
+
+
 def spawn(
-    task: Annotated[
-        str | None, typer.Argument(metavar="[TASK]", help="what is to be done; for the agent shell, a command line")
-    ] = None,
-    task_file: Annotated[
-        str, typer.Option("--task-file", metavar="F|-", help="read the task from a file, or - for standard input")
-    ] = "",
-    agent: Annotated[
-        str,
-        typer.Option(
-            "--agent", metavar="A", help="the program: shell, claude, codex, gemini, opencode, aider, or your own"
-        ),
-    ] = "",
-    model: Annotated[str, typer.Option("--model", metavar="M", help="the model it is told to use")] = "",
-    template: Annotated[str, typer.Option("--template", metavar="T", help="a template of yours or a shipped one")] = "",
-    type: Annotated[
-        str,
-        typer.Option(
-            "--type", metavar="T", help="heartbeat, cron, research, code-edit, review, test, sub-agent, direct-chat"
-        ),
-    ] = "",
-    inject: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--inject", metavar="PATH[:A-B]|GLOB", help="a file, or lines A to B of it, to put into the prompt"
-        ),
-    ] = None,
-    read: Annotated[list[str] | None, typer.Option("--read", metavar="GLOB", help="what it may read")] = None,
-    write: Annotated[
-        list[str] | None, typer.Option("--write", metavar="GLOB", help="what it may write: claimed for it alone")
-    ] = None,
-    timeout: Annotated[str, typer.Option("--timeout", metavar="D", help="end it after 90s, 10m, 2h")] = "",
-    max_inject_tokens: Annotated[
-        str, typer.Option("--max-inject-tokens", metavar="N", help="refuse to start with more than N tokens")
-    ] = "",
-    budget_tokens: Annotated[
-        str, typer.Option("--budget-tokens", metavar="N", help="tokens that its conversation may use")
-    ] = "",
-    cwd: Annotated[
-        str, typer.Option("--cwd", metavar="DIR", help="where it works, the current folder by default")
-    ] = "",
-    name: Annotated[
-        str, typer.Option("--name", metavar="N", help="a name to call it by, as good as its id while it lives")
-    ] = "",
-    env: Annotated[
-        list[str] | None, typer.Option("--env", metavar="K=V|K", help="a variable for it; K alone passes yours on")
-    ] = None,
-    allow_secret: Annotated[
-        list[str] | None,
-        typer.Option("--allow-secret", metavar="PATH", help="inject PATH although it looks like a secret"),
-    ] = None,
-    from_file: Annotated[
-        str, typer.Option("--from", metavar="FILE", help="many at once: a YAML or JSON list, or a markdown checklist")
-    ] = "",
-    queue: Annotated[bool, typer.Option("--queue", help="wait for a place instead of being refused")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="wait for the end and print the result")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="show files, tokens and scope; start nothing")] = False,
-    json: Json = False,
+    task: str | None,
+    task_file: str | None,
+    from_file: str | None,
+    cwd: str,
+    name: str | None,
+    queue: bool,
+    wait: bool,
+    dry_run: bool,
+    json: bool,
+    **flags: Any,
 ) -> int:
     """Exit: 3 when a guard refuses (scope, claim, tokens, secrets, room), and then nothing was started."""
-    fleet = context.fleet()
-    flags: dict[str, Any] = {
-        "agent": agent or None,
-        "model": model or None,
-        "template": template or None,
-        "type": type or None,
-        "inject": tuple(inject or ()),
-        "read": tuple(read or ()),
-        "write": tuple(write or ()),
-        "allow_secret": tuple(allow_secret or ()),
-        "timeout": parse_duration(timeout, "--timeout") if timeout else None,
-        "max_inject_tokens": parse_count(max_inject_tokens, "--max-inject-tokens") if max_inject_tokens else None,
-        "budget_tokens": parse_count(budget_tokens, "--budget-tokens") if budget_tokens else None,
-        "cwd": os.path.abspath(cwd or "."),
-        "env": tuple(env or ()),
-    }
+    fleet = open_fleet()
+    for several in ("inject", "read", "write", "env", "allow_secret"):
+        flags[several] = tuple(flags[several] or ())
+    flags["cwd"] = os.path.abspath(cwd)
     if from_file:
         if task or task_file or name:
             raise BadInput("--from names the tasks: leave out TASK, --task-file and --name")
         requests = from_list(_text(from_file, "--from"), Request(task="", name=None, **flags))
     else:
-        if (task is None) == (not task_file):
+        if (task is None) == (task_file is None):
             raise BadInput("one task is needed", "give it as TASK, with --task-file F, or many with --from FILE")
-        text = task if task is not None else _text(task_file, "--task-file").rstrip("\n")
-        requests = [Request(task=text or "", name=name or None, **flags)]
+        text = task if task_file is None else _text(task_file, "--task-file").rstrip("\n")
+        requests = [Request(task=text or "", name=name, **flags)]
     if dry_run:
         return _dry_run(fleet, plan(fleet, requests), json)
     started = start(fleet, requests, queue, waiting=lambda why: render.progress(f"waiting for a place: {why}"))
@@ -155,6 +124,10 @@ def _next_steps(session: Session) -> None:
 
 
 def _finish(fleet: Fleet, started: Sequence[Session], many: bool, json: bool) -> int:
+    from openclaw.sessions import output  # only what --wait needs
+    from openclaw.sessions.wait import verdict
+    from openclaw.sessions.wait import wait as wait_for
+
     found, timed_out = wait_for(fleet, [s.id for s in started])
     results = [output.result(fleet, s) for s in found]
     if json:

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import shutil
-import uuid
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -77,7 +75,7 @@ def spawn(
 
 def _row(fleet: Fleet, planned: Planned) -> Session:
     task, agent, now = planned.task, planned.agent, fleet.now()
-    id = "".join(secrets.choice(ALPHABET) for _ in range(6))
+    id = _new_id()
     return Session(
         id=id,
         name=task.name or id,
@@ -89,7 +87,7 @@ def _row(fleet: Fleet, planned: Planned) -> Session:
         cwd=task.cwd,
         socket=fleet.terminal.socket,
         spawner=processes.identity(os.getpid()),
-        conversation_id=str(uuid.uuid4()) if agent.new_conversation == "uuid" else None,
+        conversation_id=_new_conversation() if agent.new_conversation == "uuid" else None,
         scope=json.dumps({"read": task.scope.read, "write": task.scope.write}),
         injected=json.dumps(
             [{"path": i.path, "tokens": i.tokens, "sha256": i.sha256} for i in task.injected], ensure_ascii=False
@@ -101,6 +99,18 @@ def _row(fleet: Fleet, planned: Planned) -> Session:
         created_at=now,
         updated_at=now,
     )
+
+
+def _new_id() -> str:
+    """Six random characters: a billion of them, and the primary key refuses a second use."""
+    number = int.from_bytes(os.urandom(8), "big")
+    return "".join(ALPHABET[number // len(ALPHABET) ** place % len(ALPHABET)] for place in range(6))
+
+
+def _new_conversation() -> str:
+    import uuid  # imports platform: only for programs that take an id
+
+    return str(uuid.uuid4())
 
 
 def _reserve(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) -> None:

@@ -7,7 +7,6 @@ window that tmux must know by then, and a pane that tmux shows as dead has writt
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -162,6 +161,8 @@ def _apply(fleet: Fleet, seen: View, changed: Sequence[tuple[Session, Verdict]],
                 )
     for session, verdict in changed:
         if verdict.undo:
+            import shutil  # bz2, lzma and all: only to undo
+
             shutil.rmtree(fleet.folder(session.id), ignore_errors=True)
     shown = {s.id: {"state": v.status} for s, v in changed if s.id in seen.panes}
     if shown:
