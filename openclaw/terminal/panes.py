@@ -25,6 +25,7 @@ PANE_FORMAT = (
     "#{pane_dead_signal} #{window_activity} #{session_attached} #{session_name}"
 )
 PANE_FIELDS = PANE_FORMAT.count(" ")
+NO_SESSIONS = "no current target"  # what `list-panes -a` says on a server that has none
 
 
 class Pane(NamedTuple):
@@ -69,7 +70,7 @@ def view(terminal: Terminal, known: Server | None = None) -> View:
     if says_absent(reply):
         return View("absent", None, {}, "")
     server = parse_server(reply.out)
-    if reply.code or server is None:
+    if server is None or (reply.code and reply.err != NO_SESSIONS):
         return View("unknown", None, {}, failed("list the panes", reply, terminal.socket).message)
     panes: dict[str, Pane] = {}
     for line in reply.out.splitlines()[1:]:

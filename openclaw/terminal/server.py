@@ -7,7 +7,6 @@ We run `tmux` itself. `libtmux` costs nothing per call, but its import alone tak
 from __future__ import annotations
 
 import os
-import resource
 import signal
 import subprocess
 import time
@@ -16,11 +15,11 @@ from typing import NamedTuple
 
 from openclaw.errors import BadInput, Unavailable
 from openclaw.settings import Settings
+from openclaw.terminal.process import ManyOpenFiles, free_files, is_server, listener, wanted_files
 from openclaw.terminal.socket import check_folder
 
 SERVER_FORMAT = "#{pid} #{start_time}"
 CONFIG = os.path.join(os.path.dirname(__file__), "tmux.conf")
-WANTED_FILES = 65536  # open files of the server: it hangs its clients, without a word, when it has none left
 FILES_PER_SESSION = 3  # pty, log pipe, and one in reserve for a person who attaches
 POLL = 0.02
 
@@ -90,14 +89,30 @@ class Terminal:
         check_folder(self.socket, create=True)
         if known and not os.path.lexists(self.socket):
             self.revive(known)
-        deadline = time.monotonic() + self.timeout
+        began, prodded = time.monotonic(), False
         while True:
-            left = max(deadline - time.monotonic(), POLL)
-            with _ManyOpenFiles():
+            left = max(began + self.timeout - time.monotonic(), POLL)
+            with ManyOpenFiles():
                 reply = self._call([*self._configs(), "start-server", ";", *args], stdin, left)
-            if reply.code == 0 or not _says(reply, GOING_DOWN) or time.monotonic() + POLL > deadline:
+            passed = time.monotonic() - began
+            if reply.code == 0 or not _says(reply, GOING_DOWN) or passed + POLL > self.timeout:
                 return reply
+            if not prodded and passed > self.timeout / 4:
+                prodded = True
+                self._end_deaf_server()
             time.sleep(POLL)
+
+    def _end_deaf_server(self) -> None:
+        """A session made in the very moment of a `kill-server` keeps the server alive, deaf to all, for ever (3.3a).
+
+        Only a server on its way down hangs up on its clients, so TERM asks it for nothing new.
+        """
+        pid = listener(self.socket)
+        if pid and is_server(pid, self.socket):
+            try:
+                os.kill(pid, signal.SIGTERM)
+            except ProcessLookupError:
+                pass
 
     def ensure(self, known: Server | None = None) -> Server:
         """The server, started if there was none. Sixteen callers at once get one server: tmux holds a lock."""
@@ -121,14 +136,14 @@ class Terminal:
 
     def revive(self, known: Server) -> bool:
         """Have `known` make its deleted socket again. False when it isn't alive, or isn't a server of this socket."""
-        if not self._is_ours(known.pid):
+        if not is_server(known.pid, self.socket):
             return False
         check_folder(self.socket, create=True)
         try:
             os.kill(known.pid, signal.SIGUSR1)
         except ProcessLookupError:
             return False
-        if not wait_for(lambda: os.path.lexists(self.socket) or not self._is_ours(known.pid), self.timeout):
+        if not wait_for(lambda: os.path.lexists(self.socket) or not is_server(known.pid, self.socket), self.timeout):
             raise Unavailable(
                 f"the tmux server {known.pid} lives, but its socket {self.socket} was deleted and it makes no new one",
                 f"look at process {known.pid}; ending it ends its sub-agents",
@@ -139,15 +154,8 @@ class Terminal:
     def room(self, server: Server | None = None) -> int | None:
         """How many more sessions fit into the server's open files; None where /proc doesn't tell."""
         server = server or self.running()
-        if server is None:
-            return _wanted_limit() // FILES_PER_SESSION
-        try:
-            used = len(os.listdir(f"/proc/{server.pid}/fd"))
-            with open(f"/proc/{server.pid}/limits", encoding="ascii") as file:
-                soft = next(line.split()[3] for line in file if line.startswith("Max open files"))
-        except (OSError, StopIteration):
-            return None
-        return max(0, (int(soft) - used) // FILES_PER_SESSION) if soft != "unlimited" else None
+        free = wanted_files() if server is None else free_files(server.pid)
+        return None if free is None else free // FILES_PER_SESSION
 
     def environment(self) -> dict[str, str]:
         """What a tmux process of ours gets: enough to work, nothing secret."""
@@ -161,15 +169,6 @@ class Terminal:
         if not os.access(self.config, os.R_OK):
             raise BadInput(f"tmux.config names {self.config}, which can't be read", "mend the setting", "bad_config")
         return ["-f", CONFIG, "-f", self.config]
-
-    def _is_ours(self, pid: int) -> bool:
-        """Is that process a tmux server on this socket? Its number may have been given to another program since."""
-        try:
-            with open(f"/proc/{pid}/comm", "rb") as comm, open(f"/proc/{pid}/cmdline", "rb") as cmdline:
-                words = cmdline.read().split(b"\0")
-                return comm.read().startswith(b"tmux: server") and os.fsencode(self.socket) in words
-        except OSError:
-            return False
 
     def _call(self, args: list[str], stdin: str | None, timeout: float) -> Reply:
         # -u: without it tmux replaces every character it thinks the terminal can't show, also in what it prints to us
@@ -198,28 +197,6 @@ class Terminal:
             ) from error
         out, err = (stream.decode(errors="replace") for stream in (done.stdout, done.stderr))
         return Reply(done.returncode, out, err.strip())
-
-
-class _ManyOpenFiles:
-    """Raise our own soft limit of open files while a server may be started: it inherits it."""
-
-    def __enter__(self) -> None:
-        self.before = resource.getrlimit(resource.RLIMIT_NOFILE)
-        self._set(max(_wanted_limit(), self.before[0]))
-
-    def __exit__(self, *_: object) -> None:
-        self._set(self.before[0])
-
-    def _set(self, soft: int) -> None:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, self.before[1]))
-        except (OSError, ValueError):
-            pass  # macOS refuses what it calls possible: the server then starts with what there was
-
-
-def _wanted_limit() -> int:
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    return WANTED_FILES if hard == resource.RLIM_INFINITY else min(hard, WANTED_FILES)
 
 
 def parse_server(text: str) -> Server | None:

@@ -65,7 +65,7 @@ def open_windows(terminal: Terminal, windows: Sequence[NewWindow], known: Server
         elif server and mark == "open" and (pane := parse_pane(rest, server)):
             panes[pane.id] = pane
     missing = [window.id for window in windows if window.id not in panes]
-    if missing or reply.code:
+    if missing:
         _kill(terminal, made, tagged=False)  # these are surely ours, even if tagging them failed
         named = ", ".join(missing[:3]) + (", …" if len(missing) > 3 else "")
         raise failed(f"open {len(missing)} of {len(windows)} windows ({named})", reply, terminal.socket)

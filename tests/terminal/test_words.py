@@ -12,6 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from openclaw.errors import BadInput
+from openclaw.terminal.process import is_server
 from openclaw.terminal.server import Terminal
 from openclaw.terminal.words import command, literal, one_line, quote
 from tests.conftest import Box, until
@@ -54,7 +55,7 @@ def server() -> Iterator[Terminal]:
             yield terminal
         finally:
             terminal.run("kill-server")
-            until(lambda: not os.path.exists(f"/proc/{pid}") or not terminal._is_ours(pid))
+            until(lambda: not os.path.exists(f"/proc/{pid}") or not is_server(pid, terminal.socket))
 
 
 def raw(terminal: Terminal, script: str) -> str:
