@@ -113,7 +113,7 @@ def _absolute(pattern: str, cwd: str) -> str:
                 break
             name = rest[0] if bracketed else name
         place, rest = os.path.join(place, str(name)), rest[1:]
-    out = [_quote(name) for name in os.path.realpath(place).split("/") if name]
+    out = [quote(name) for name in os.path.realpath(place).split("/") if name]
     for part in rest:
         if part == "..":
             del out[-1:]
@@ -125,8 +125,14 @@ def _absolute(pattern: str, cwd: str) -> str:
     return found
 
 
-def _quote(name: str) -> str:
+def quote(name: str) -> str:
+    """A pattern that holds just this name."""
     return re.sub(r"[*?\[{]", lambda found: f"[{found[0]}]", name)
+
+
+def quote_path(path: str) -> str:
+    """A pattern that holds just this path and what is below it."""
+    return "/".join(map(quote, path.split("/")))
 
 
 # --- what a pattern matches
@@ -169,15 +175,34 @@ def compiled(pattern: str) -> tuple[Compiled, ...]:
     for text in expand(pattern):
         if not text.startswith("/"):
             raise BadInput(f"the scope pattern {text[:40]!r} is not absolute")
-        path: list[Segment | Gap] = [
-            GAP if part == "**" else _segment(part) for part in text.split("/") if part not in ("", ".")
-        ]
+        path = list(segments(text))
         plain = next((at for at, segment in enumerate(path) if not isinstance(segment, str)), len(path))
         prefix = "/" + "".join(f"{name}/" for name in path[:plain])
-        if text.endswith("/") or plain == len(path) or isinstance(path[-1], str):
+        if plain == len(path) or isinstance(path[-1], str):
             path.append(GAP)
         found.append(Compiled(prefix, tuple(path)))
     return tuple(found)
+
+
+def segments(text: str) -> tuple[Segment | Gap, ...]:
+    """One alternative, segment by segment; the gap of a trailing `/` included, that of a plain last name not."""
+    found: list[Segment | Gap] = []
+    for part in [*text.split("/"), "**" if text.endswith("/") else ""]:
+        if part == "**" and found[-1:] != [GAP]:
+            found.append(GAP)
+        elif part not in ("", ".", "**"):
+            found.append(_segment(part))
+    return tuple(found)
+
+
+def is_wild(text: str) -> bool:
+    """Whether a segment has wildcards."""
+    return text == "**" or not isinstance(_segment(text), str)
+
+
+def name_matches(segment: Segment, name: str) -> bool:
+    """Whether a segment holds a name."""
+    return _name(segment, name) is not None
 
 
 def _segment(text: str) -> Segment:

@@ -1,0 +1,233 @@
+"""From a request to a task: template and flags together, scope, files read, tokens counted, prompt rendered.
+
+Pure but for reading files. Whatever a guard refuses is refused here, before anything is reserved or started.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
+
+from openclaw.context.tokens import Count, Counter
+from openclaw.errors import BadInput, OpenclawError, Refused
+from openclaw.settings import Settings
+from openclaw.tasks import globs, inject, templates
+from openclaw.tasks.files import Unreadable, read_plain
+from openclaw.tasks.inject import Injected
+from openclaw.tasks.render import render
+from openclaw.tasks.request import Request, check
+from openclaw.tasks.templates import Template
+
+_SHOWN = 5  # files that a refusal names
+
+
+class Scope(NamedTuple):
+    """Absolute patterns of `tasks.globs`. What may be written is claimed for this sub-agent alone."""
+
+    read: tuple[str, ...]
+    write: tuple[str, ...]
+
+
+class Task(NamedTuple):
+    """All that is known of a sub-agent's work before it starts.
+
+    `prompt` is what it is given, `tokens` are the prompt's. `template` and `type` are names, `missing` the template's
+    files that are nowhere, `env` as requested.
+    """
+
+    text: str
+    prompt: str
+    type: str
+    template: str
+    agent: str
+    model: str | None
+    name: str | None
+    cwd: str
+    scope: Scope
+    injected: tuple[Injected, ...]
+    missing: tuple[str, ...]
+    tokens: int
+    exact: bool
+    limit: int
+    timeout_s: float
+    budget_tokens: int | None
+    env: tuple[str, ...]
+
+
+def prepare(request: Request, settings: Settings, counter: Counter) -> Task:
+    """The task that a request asks for. Flags win over the template, the template over the settings.
+
+    BadInput for what can't be understood or is not there, NotFound for a template, Refused for unsafe files
+    (`unsafe_file`), too many tokens (`over_token_limit`) and whatever else is too large (`over_limit`).
+    """
+    request = check(request, settings)
+    template = templates.get(templates.load(settings), request.template or request.type or templates.DEFAULT)
+    agent = request.agent or template.agent or settings.get("agent")
+    model = request.model or agent  # an agent's name tells the family of its models
+    scope = Scope(
+        globs.scope(request.read or (("**",) if template.read is None else template.read), request.cwd),
+        globs.scope(request.write or template.write or (), request.cwd),
+    )
+    defaults, missing = _default_files(template, request, settings, counter, model)
+    if template.files_limit is not None and request.max_inject_tokens is None:
+        _check_defaults(defaults, template, template.files_limit, counter, model)
+    asked = inject.read_all(
+        request.inject, request.cwd, settings, counter, allow_secret=request.allow_secret, model=model
+    )
+    files = tuple({(file.absolute, file.first, file.last): file for file in (*defaults, *asked)}.values())
+    rules = _rules(template, scope, request.cwd)
+    limit = request.max_inject_tokens or template.max_inject_tokens
+    prompt = render(request.task, files, rules)
+    tokens, exact = counter.count(prompt, near=limit, model=model)
+    if tokens > limit:
+        raise _over(Count(tokens, exact), limit, request.task, files, rules, counter, model)
+    return Task(
+        text=request.task,
+        prompt=prompt,
+        type=request.type or template.type,
+        template=template.name,
+        agent=agent,
+        model=request.model,
+        name=request.name,
+        cwd=request.cwd,
+        scope=scope,
+        injected=files,
+        missing=missing,
+        tokens=tokens,
+        exact=exact,
+        limit=limit,
+        timeout_s=request.timeout or template.timeout,
+        budget_tokens=request.budget_tokens or template.budget_tokens,
+        env=request.env,
+    )
+
+
+def everything(settings: Settings, counter: Counter) -> tuple[tuple[str, int], ...]:
+    """Every markdown file at the top of the workspace with its tokens: what loading them all would cost."""
+    found = []
+    try:
+        names = sorted(os.listdir(settings.workspace))
+    except OSError:
+        return ()
+    for name in names:
+        path = os.path.realpath(os.path.join(settings.workspace, name))
+        if name.endswith(".md"):
+            try:
+                text = read_plain(path, settings.get("limits.file_bytes")).decode("utf-8", "replace")
+            except Unreadable:
+                continue  # nobody could load it either
+            found.append((path, counter.count(text).tokens))
+    return tuple(found)
+
+
+# --- what goes into the prompt
+
+
+def _default_files(
+    template: Template, request: Request, settings: Settings, counter: Counter, model: str
+) -> tuple[list[Injected], tuple[str, ...]]:
+    """The template's files from the first place that has them, and the names that none has."""
+    folders = {"workspace": os.path.realpath(settings.workspace), "cwd": request.cwd}
+    allowed = inject.real_paths(request.allow_secret, request.cwd)
+    found, missing = [], []
+    for name in template.files:
+        for place in template.look_in:
+            try:
+                named = list(inject.find(name, folders[place]))
+            except BadInput:
+                continue
+            for each in named:
+                found.append(inject.read(each, request.cwd, settings, counter, allowed=allowed, model=model))
+            break
+        else:
+            missing.append(name)
+    return found, tuple(missing)
+
+
+def _rules(template: Template, scope: Scope, cwd: str) -> list[str]:
+    rules = template.preamble.splitlines()
+    if scope.write:
+        rules.append("Change only: " + ", ".join(_relative(pattern, cwd) for pattern in scope.write))
+    elif template.write is not None:
+        rules.append("Change no files.")
+    return rules
+
+
+def _relative(pattern: str, cwd: str) -> str:
+    start = globs.quote_path(cwd).rstrip("/") + "/"
+    return pattern.removeprefix(start) if pattern + "/" != start else "."
+
+
+# --- what is too much
+
+
+def _check_defaults(files: Sequence[Injected], template: Template, limit: int, counter: Counter, model: str) -> None:
+    count = counter.count("".join(file.text for file in files), near=limit, model=model)
+    if count.tokens > limit:
+        raise Refused(
+            f"the default files of {template.name} have {_about(count)} tokens, {limit} are allowed: {_largest(files)}",
+            f"shorten them, allow more with --max-inject-tokens {_round_up(count.tokens)}, "
+            "or give the template another files_limit",
+            code="over_token_limit",
+        )
+
+
+def _over(
+    count: Count, limit: int, text: str, files: Sequence[Injected], rules: Sequence[str], counter: Counter, model: str
+) -> OpenclawError:
+    """The refusal, with the largest files and what would fit."""
+
+    def measure(*kept: Injected) -> int:
+        return counter.count(render(text, kept, rules), near=limit, model=model).tokens
+
+    more = f"--max-inject-tokens {_round_up(count.tokens)} allows it"
+    bare = measure()
+    if not files or bare > limit:
+        message = f"the task has {_about(count)} tokens to start with, {limit} are allowed"
+        return Refused(message, f"put the bulk into a file and inject lines of it; {more}", code="over_token_limit")
+    kept, room = list[Injected](), limit - bare
+    for file in files:
+        if file.tokens <= room:
+            kept.append(file)
+            room -= file.tokens
+    while kept and measure(*kept) > limit:  # each file's own two lines
+        kept.pop()
+    fits = f"these fit: {_names(kept)}" if kept else _range_that_fits(files, measure, limit)
+    return Refused(
+        f"{_about(count)} tokens to start with, {limit} are allowed: {_largest(files)}",
+        f"{fits}; {more}" if fits else more,
+        code="over_token_limit",
+    )
+
+
+def _range_that_fits(files: Sequence[Injected], measure: Callable[[Injected], int], limit: int) -> str:
+    largest = max(files, key=lambda file: file.tokens)
+    lines = largest.text.splitlines(keepends=True)
+    first = largest.first or 1
+    low, high = 0, len(lines)
+    while low < high:
+        middle = (low + high + 1) // 2
+        part = largest._replace(text="".join(lines[:middle]), first=first, last=first + middle - 1)
+        low, high = (middle, high) if measure(part) <= limit else (low, middle - 1)
+    return f"what fits of the largest: {largest.path}:{first}-{first + low - 1}" if low else ""
+
+
+def _largest(files: Iterable[Injected]) -> str:
+    ordered = sorted(files, key=lambda file: -file.tokens)
+    shown = ", ".join(f"{file.path} {file.tokens}" for file in ordered[:_SHOWN])
+    return shown + (f" and {len(ordered) - _SHOWN} smaller" if len(ordered) > _SHOWN else "")
+
+
+def _names(files: Sequence[Injected]) -> str:
+    shown = " ".join(file.path + (f":{file.first}-{file.last}" if file.first else "") for file in files[: 2 * _SHOWN])
+    return shown + (f" and {len(files) - 2 * _SHOWN} more" if len(files) > 2 * _SHOWN else "")
+
+
+def _about(count: Count) -> str:
+    return f"{count.tokens}" if count.exact else f"about {count.tokens}"
+
+
+def _round_up(tokens: int) -> int:
+    step = int("1" + "0" * max(1, len(str(tokens)) - 2))
+    return -(-tokens // step) * step
