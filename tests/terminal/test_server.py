@@ -69,12 +69,13 @@ def test_nothing_secret_reaches_the_server_or_a_later_window(
     monkeypatch.setenv("TMUX", "/tmp/other/tmux,1,0")
     monkeypatch.setenv("LC_TIME", "C")
     server = terminal.ensure()
+    later = box.root / "logs" / "later"
     pane = open_windows(terminal, [make("later", "sh", "-c", "env; exec sleep 1000")])["later"]
-    until(lambda: "TMUX_PANE" in (box.root / "logs" / "later").read_text())
+    until(lambda: os.path.exists(later) and "TMUX_PANE" in later.read_text())
     seen = [
         box.tmux("show-environment", "-g"),
         box.tmux("show-environment", "-t", "=subagent-later:"),
-        (box.root / "logs" / "later").read_text(),
+        later.read_text(),
         Path(f"/proc/{server.pid}/environ").read_text(),
         Path(f"/proc/{pane.pid}/environ").read_text(),
     ]
