@@ -20,7 +20,7 @@ clean() { # ends only what the last demo started: its folder is noted in $OUT
 show() { # the command line as one would type it
     local word line="openclaw"
     for word in "$@"; do
-        [[ $word =~ ^[A-Za-z0-9_./:=,@%+*-]+$ ]] || word="'${word//\'/\'\\\'\'}'"
+        [[ $word =~ ^[A-Za-z0-9_./:=,@%+-]+$ ]] || word="'${word//\'/\'\\\'\'}'"
         line+=" $word"
     done
     printf '\n%s$ %s%s\n' "$BOLD" "$line" "$PLAIN"
@@ -53,12 +53,13 @@ chmod +x $OUT/openclaw
 echo "Three sub-agents work on this project. Their state and socket: $ROOT"
 
 PYTHON=".venv/bin/python -B"
-run spawn "set -o pipefail; $PYTHON scripts/demo_work.py review openclaw/*.py openclaw/*/*.py | tee $OUT/review.md" --name review --type review \
-    --inject scripts/demo_work.py --inject openclaw/errors.py --write $OUT/review.md --timeout 2m
-run spawn "$PYTHON scripts/demo_work.py index openclaw/*.py openclaw/*/*.py > $OUT/MODULES.md && tail -n 4 $OUT/MODULES.md" \
+run spawn "$PYTHON scripts/demo_work.py review openclaw | tee $OUT/review.md && .venv/bin/mypy --cache-dir /dev/null openclaw" \
+    --name review --type review --inject scripts/demo_work.py --inject openclaw/errors.py --write $OUT/review.md --timeout 2m
+run spawn "set -o pipefail; $PYTHON -m pytest -q -p no:cacheprovider tests/tasks tests/context | tee $OUT/tests.txt" \
+    --name tests --type test --inject openclaw/tasks/globs.py:1-40 --inject pyproject.toml --write $OUT/tests.txt --timeout 5m \
+    --env "HYPOTHESIS_STORAGE_DIRECTORY=$ROOT/hypothesis"
+run spawn "$PYTHON scripts/demo_work.py index openclaw > $OUT/MODULES.md && tail -n 4 $OUT/MODULES.md" \
     --name index --type code-edit --inject scripts/demo_work.py --inject openclaw/settings.py:1-40 --write $OUT/MODULES.md --timeout 2m
-run spawn "set -o pipefail; $PYTHON -m pytest -q -p no:cacheprovider tests/test_project.py | tee $OUT/tests.txt" \
-    --name tests --type test --inject tests/test_project.py --inject pyproject.toml --write $OUT/tests.txt --timeout 5m
 
 printf '\n%s\n' "A fourth wants a file that \`tests\` has claimed:"
 status=0
@@ -68,10 +69,8 @@ echo "exit $status"
 
 run ps
 failed=0
-run wait review index tests --timeout 5m || failed=$?
-run result review
-run result index
-run result tests
+run wait review tests index --timeout 5m || failed=$?
+for name in review tests index; do run result $name; done
 run ps --all
 
 cat <<DONE

@@ -1,7 +1,7 @@
-"""The work that the demo's sub-agents do: a review and a module index of Python files, as markdown on standard output.
+"""The work of the demo's sub-agents: a review and a module index of a Python package, as markdown on standard output.
 
-    demo_work.py review FILE…    modules and functions by length, and what is public without a docstring
-    demo_work.py index FILE…     one line for each module, from its docstring
+    demo_work.py review FOLDER    modules and functions by length, and what is public without a docstring
+    demo_work.py index FOLDER     one line for each module, from its docstring
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ class Module(NamedTuple):
     tree: ast.Module
 
 
-def modules(paths: list[str]) -> list[Module]:
-    """The files parsed, without the empty ones."""
-    texts = {path: Path(path).read_text() for path in paths}
+def modules(folder: Path) -> list[Module]:
+    """Its Python files parsed, without the empty ones."""
+    texts = {str(path): path.read_text() for path in sorted(folder.rglob("*.py"))}
     return [Module(path, text.count("\n"), ast.parse(text)) for path, text in texts.items() if text.strip()]
 
 
@@ -55,4 +55,4 @@ def index(found: list[Module]) -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    print("\n".join({"review": review, "index": index}[sys.argv[1]](modules(sys.argv[2:]))))
+    print("\n".join({"review": review, "index": index}[sys.argv[1]](modules(Path(sys.argv[2])))))

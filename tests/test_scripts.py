@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ BOOTSTRAP = ROOT / "scripts" / "bootstrap.sh"
 
 def run(script: Path, env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [script, *args], env=env, text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=60, check=False
+        [script, *args], env=env, text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=120, check=False
     )
 
 
@@ -134,6 +137,54 @@ def test_bootstrap_without_tmux_and_without_the_right_to_install(box: Box) -> No
     done = run(BOOTSTRAP, box.env | {"PATH": path})
     assert done.returncode == 5
     assert "Type: sudo apt-get install tmux" in done.stderr
+
+
+@pytest.mark.skipif(not (ROOT / ".venv" / ".project").exists(), reason="needs the .venv that make test sets up")
+def test_bootstrap_of_a_complete_setup_needs_no_index_and_says_nothing(box: Box) -> None:
+    done = run(BOOTSTRAP, box.env | {"PIP_NO_INDEX": "1", "PIP_TARGET": "/nowhere", "PYTHONHOME": "/nowhere"})
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.fixture
+def copy(box: Box) -> Iterator[Path]:
+    """The project in a folder of its own, with our environment, so that a person's own demo is left alone."""
+    folder = box.root / "copy of it"
+    folder.mkdir()
+    for name in ("openclaw", "scripts", "tests", "skills", "docs", ".ci"):
+        if (ROOT / name).exists():
+            shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in ROOT.iterdir():
+        if path.is_file():
+            shutil.copy2(path, folder)
+    (folder / ".venv").symlink_to(Path(sys.executable).parent.parent)
+    box.env["TMPDIR"] = str(box.root)
+    yield folder
+    run(folder / "scripts" / "demo.sh", box.env, "clean")
+
+
+def test_demo_works_refuses_and_leaves_windows_to_attach_to(box: Box, copy: Path) -> None:
+    demo, out = copy / "scripts" / "demo.sh", copy / ".make" / "demo"
+    for _ in range(2):  # the second run ends what the first left
+        done = run(demo, box.env)
+        assert done.returncode == 0, done.stdout + done.stderr
+        root = Path((out / "root").read_text().strip())
+        assert [p.name for p in box.root.glob("openclaw-demo.*")] == [root.name]
+    assert "\nexit 3\n" in done.stdout
+    assert f"{out.relative_to(copy)}/openclaw attach" in done.stdout
+    assert "# Review: " in (out / "review.md").read_text()
+    assert "`openclaw/errors.py`" in (out / "MODULES.md").read_text()
+    assert " passed" in (out / "tests.txt").read_text()
+    sessions = subprocess.run([out / "openclaw", "ps", "--all", "--json"], text=True, capture_output=True, check=True)
+    found = {s["name"]: s for s in json.loads(sessions.stdout)}
+    assert {name: s["status"] for name, s in found.items()} == dict.fromkeys(("review", "index", "tests"), "done")
+    assert all(s["injected"] and s["injected_tokens"] > 0 for s in found.values())
+    tmux = ["tmux", "-S", str(root / "sock" / "shared.sock"), "list-panes", "-a", "-F", "#{session_name}"]
+    windows = subprocess.run(tmux, text=True, capture_output=True, check=True, env=box.env).stdout.split()
+    assert sorted(windows) == sorted(f"subagent-{s['id']}" for s in found.values())
+
+    assert run(demo, box.env, "clean").returncode == 0
+    assert not root.exists() and not out.exists()
+    assert subprocess.run(tmux, capture_output=True, check=False, env=box.env).returncode != 0
 
 
 @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="no shellcheck here")
