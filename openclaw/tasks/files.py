@@ -7,8 +7,7 @@ import stat
 import time
 
 TRIES = 5
-# A second write within this time may leave the file's time stamp as it was: the kernel's clock ticks that slowly.
-TICK_NS = 50_000_000
+TICK_NS = 20_000_000  # two writes that are this far apart have different time stamps; the kernel's clock is that coarse
 
 _KINDS = {
     stat.S_IFDIR: "is a directory", stat.S_IFIFO: "is a pipe", stat.S_IFSOCK: "is a socket",
@@ -47,15 +46,23 @@ def _read(path: str, limit: int) -> bytes | None:
     try:
         before = os.fstat(handle)
         _check_kind(before)
+        if (left := _until_told_apart(before)) > 0:
+            time.sleep(left)
+            before = os.fstat(handle)
+            if _until_told_apart(before) > 0:
+                return None
         data = _pull(handle, limit)
-        young = time.time_ns() - before.st_mtime_ns < TICK_NS
-        if young and data != _pull(handle, limit):
-            return None
         after = os.fstat(handle)
     finally:
         os.close(handle)
     same = (before.st_size, before.st_mtime_ns, before.st_ino) == (after.st_size, after.st_mtime_ns, after.st_ino)
     return data if same else None
+
+
+def _until_told_apart(found: os.stat_result) -> float:
+    """Seconds until the next write is sure to give the file another time stamp."""
+    age = time.time_ns() - found.st_mtime_ns
+    return (TICK_NS - age) / 1e9 if 0 <= age < TICK_NS else 0.0
 
 
 def _pull(handle: int, limit: int) -> bytes:
