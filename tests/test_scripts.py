@@ -21,7 +21,14 @@ BOOTSTRAP = ROOT / "scripts" / "bootstrap.sh"
 
 def run(script: Path, env: dict[str, str], *args: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [script, *args], env=env, text=True, capture_output=True, stdin=subprocess.DEVNULL, timeout=120, check=False
+        [script, *args],
+        env=env,
+        cwd=env["HOME"],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
 
 
