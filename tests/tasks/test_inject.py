@@ -179,6 +179,15 @@ def test_what_is_no_plain_file(tree: Tree) -> None:
     tree.unsafe(".", "is a directory")
 
 
+def test_a_pipe_put_there_after_the_first_look_does_not_hang(tree: Tree) -> None:
+    os.mkfifo(tree.work / "pipe")
+    code = "import sys; from openclaw.tasks import files; files._read(sys.argv[1], 10)"
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tree.work / "pipe")], capture_output=True, text=True, timeout=30, check=False
+    )
+    assert "Unreadable: is a pipe" in done.stderr
+
+
 def test_what_is_no_text(tree: Tree) -> None:
     tree.put("nul", b"text\0more")
     tree.put("late", b"x" * 9000 + b"\0")

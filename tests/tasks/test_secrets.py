@@ -61,7 +61,7 @@ def test_secrets_in_text(kind: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [
-    "-----BEGIN PRIVATE KEY----- marks a key", "AKIAIOSFODNN7EXAMPLE",
+    "-----BEGIN PRIVATE KEY----- marks a key", "AKIAIOSFODNN7EXAMPLE", 'token = "abab1212abab1212"',
     ".sk-fading-circle-and-many-more-of-these-classes-x",
     'password = "correct horse"', 'password = "changeme12345678"', 'token = "${GITHUB_TOKEN_2024}"',
     "token = get_token(12, 34)",
