@@ -67,7 +67,7 @@ def _view(tmux: list[str], names: Sequence[str], read_only: bool, inside: bool) 
     tiles = [[*tmux, "attach-session", *flags, "-t", f"={name}"] for name in names]
     detached = ["-d", "-x", "-", "-y", "-"] if inside else []
     commands = [["new-session", *detached, "-s", view, "-n", "view", "--", *tiles[0]]]
-    commands.append(["set-option", *here, "destroy-unattached", "on"])
+    commands.append(["set-option", *here, "@openclaw_view", "on"])  # tmux.conf: it ends when nobody looks at it
     if inside:
         commands.append(["switch-client", "-t", f"={view}"])
     commands += [["set-option", *here, key, value] for key, value in _LOOK.items()]

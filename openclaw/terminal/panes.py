@@ -16,9 +16,9 @@ from openclaw.terminal.words import command
 
 PREFIX = "subagent-"
 TAG = "@openclaw_"
-# Options we make ourselves beside the tags: the id on the pane, the id on the session (a person may split off panes
-# that carry no id), and the task as one line that a terminal can be shown.
-OWN = ("id", "session", "line")
+# Options we make ourselves beside the tags: the id on the pane; the id on the session, because a person may split off
+# panes that carry none; the task as one line that a terminal can be shown; the mark of a view.
+OWN = ("id", "session", "line", "view")
 # Few fields, because each costs at 500 panes. The session's name is last: a person may rename it to have spaces.
 PANE_FORMAT = (
     "#{@openclaw_id} #{session_id} #{window_id} #{pane_id} #{pane_pid} #{pane_dead} #{pane_dead_status} "

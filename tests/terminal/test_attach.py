@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import signal
 import subprocess
 from collections.abc import Iterator
 
@@ -16,6 +17,7 @@ from openclaw.terminal.server import Terminal
 from openclaw.terminal.windows import close, open_windows, set_tags, tags, view
 from tests.conftest import Box, until
 from tests.terminal.conftest import Make
+
 
 class Person:
     """A terminal of 160x45 that a person sits at: a tmux of its own that shows what ours draws."""
@@ -53,7 +55,7 @@ def person(box: Box) -> Iterator[Person]:
     try:
         yield sitting
     finally:
-        sitting.tmux("kill-server")
+        subprocess.run(["tmux", "-S", sitting.socket, "kill-server"], capture_output=True, timeout=20, check=False)
 
 
 def sizes(box: Box) -> set[str]:
@@ -149,6 +151,31 @@ def test_a_view_ends_with_its_last_tile(box: Box, terminal: Terminal, make: Make
     close(terminal, [(server, name) for name in names])
     person.sees("LEFT")
     assert view(terminal).presence == "present" and view(terminal).panes == {}
+
+
+def test_closing_what_a_person_looks_at_does_not_kill_the_server(
+    box: Box, terminal: Terminal, make: Make, person: Person
+) -> None:
+    """With focus-events on, tmux crashed in a third of these rounds and took every sub-agent with it."""
+    server = terminal.ensure()
+    for round in range(8):
+        names = four(terminal, make)
+        person.execute(attach_argv(terminal, names, False, False))
+        person.sees("4 sub-agents")
+        close(terminal, [(server, name) for name in names])
+        person.sees("LEFT")
+        assert terminal.running() == server, f"gone in round {round}"
+
+
+def test_a_view_ends_when_the_terminal_of_its_person_is_killed(
+    box: Box, terminal: Terminal, make: Make, person: Person
+) -> None:
+    names = four(terminal, make)
+    person.execute(attach_argv(terminal, names, False, False))
+    person.sees("4 sub-agents")
+    os.kill(int(person.tmux("display-message", "-p", "#{pid}")), signal.SIGKILL)
+    until(lambda: sessions(box) == set(names))
+    until(lambda: sizes(box) == {"200x50"})
 
 
 def test_a_view_is_no_sub_agent(terminal: Terminal, make: Make, person: Person) -> None:
