@@ -35,6 +35,7 @@ class Person:
         self.tmux("send-keys", *keys)
 
     def execute(self, argv: list[str]) -> None:
+        self.box.tmux("set-option", "-g", "assume-paste-time", "0")  # we type faster than people: no paste
         self.type("-l", "clear; " + shlex.join(argv) + "; echo LE''FT")
         self.type("Enter")
 
