@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 
 from openclaw.errors import BadInput, Refused, Unavailable
 
-LONGEST_PATH = 107  # bytes that fit into sockaddr_un.sun_path on Linux, without the final NUL
+LONGEST_PATH = 103 if sys.platform == "darwin" else 107  # bytes of sockaddr_un.sun_path, without the final NUL
 _ELSEWHERE = "or set OPENCLAW_SHARED_SOCKET to a socket in a folder of your own"
 
 

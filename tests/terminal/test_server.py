@@ -7,7 +7,6 @@ import resource
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
@@ -172,6 +171,7 @@ def test_absent_without_folder_or_socket_and_view_starts_nothing(box: Box, termi
     assert not box.socket.parent.exists()
     box.socket.parent.mkdir(mode=0o700)
     assert view(terminal) == ("absent", None, {}, "")
+    terminal.run("new-session", "-d")
     assert list(box.socket.parent.iterdir()) == [] and servers(box) == []
 
 
@@ -226,21 +226,22 @@ def test_a_hung_server_without_socket_gets_no_rival(box: Box, terminal: Terminal
 
 
 def test_opening_while_the_old_server_goes_down(box: Box, terminal: Terminal, make: Make) -> None:
-    """tmux 3.3a can be left deaf by this: alive for the one new session, hanging up on everybody."""
-    terminal.timeout = 4
     for round in range(3):
         open_windows(terminal, [make(f"old{round}-{i}") for i in range(10)])
-        killer = threading.Thread(target=terminal.run, args=("kill-server",))
-        killer.start()
-        try:
-            open_windows(terminal, [make(f"new{round}")])
-        except Unavailable as error:  # it was opened on the old server and went down with it
-            assert "tmux said" in error.message
-        killer.join()
-        open_windows(terminal, [make(f"sure{round}")])
-        assert f"sure{round}" in view(terminal).panes
-        until(lambda: len(servers(box)) == 1)
         terminal.run("kill-server")
+        open_windows(terminal, [make(f"new{round}")])
+        assert set(view(terminal).panes) == {f"new{round}"}
+
+
+def test_a_server_that_went_deaf_is_ended(box: Box, terminal: Terminal, make: Make) -> None:
+    """A session made while the server goes down keeps it alive for ever, and it hangs up on everybody."""
+    terminal.timeout = 4
+    deaf = terminal.ensure()
+    terminal.run("if-shell", "-b", "sleep 0.3", "new-session -d sleep 1000", ";", "kill-server")
+    until(lambda: "server exited" in terminal.run("list-sessions").err)
+    assert view(terminal).presence == "unknown"
+    pane = open_windows(terminal, [make("a")])["a"]
+    assert pane.server != deaf and servers(box) == [pane.server.pid]
 
 
 def test_the_server_may_open_many_files_and_knows_its_room(terminal: Terminal, make: Make) -> None:

@@ -228,6 +228,9 @@ def test_a_name_that_begins_like_another_is_another(terminal: Terminal, make: Ma
     assert set(view(terminal).panes) == {"abc", "abcd"} and tags(terminal) == {"abc": {}, "abcd": {}}
     close(terminal, [(pane.server, "subagent-ab"), (pane.server, "subagent-abc")])
     assert set(view(terminal).panes) == {"abcd"}
+    close(terminal, [(pane.server, "subagent-ab")])  # tmux takes a beginning that fits only one
+    set_tags(terminal, {"ab": {"state": "x"}})
+    assert set(view(terminal).panes) == {"abcd"} and tags(terminal) == {"abcd": {}}
 
 
 def test_another_life_of_the_server_is_not_touched(terminal: Terminal, make: Make) -> None:
