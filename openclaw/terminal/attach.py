@@ -1,7 +1,7 @@
 """What a person's terminal runs to look at sub-agents: one in full, or several as tiles.
 
 Several: a session `view-<pid>` of its own on the same server, in which each tile is a tmux client attached to one
-sub-agent. It dies when it is left; the sub-agents don't notice. Keys: the prefix (C-b) belongs to the view, so
+sub-agent. It ends when it is left; the sub-agents don't notice. Keys: the prefix (C-b) belongs to the view, so
 `C-b d` leaves it, `C-b` with an arrow chooses a tile, `C-b z` enlarges one and back. `C-b C-b` sends a prefix on into
 the tile. All other keys go to the sub-agent in the chosen tile, or nowhere when it is read-only.
 """
@@ -74,6 +74,6 @@ def _view(tmux: list[str], names: Sequence[str], read_only: bool, inside: bool) 
     commands += [["set-option", "-w", *here, key, value] for key, value in _WINDOW_LOOK.items()]
     for tile in tiles[1:]:
         commands += [["split-window", *here, "--", *tile], ["select-layout", *here, "tiled"]]
-    commands.append(["set-hook", "-w", *here, "pane-exited", "select-layout tiled"])
+    commands.append(["set-hook", "-w", *here, "pane-exited", f"select-layout -t ={view}: tiled"])
     commands.append(["select-pane", "-t", f"={view}:.0"])
     return [word for one in commands for word in (*one, ";")][:-1]

@@ -14,7 +14,7 @@ import pytest
 from openclaw.errors import BadInput, Unavailable
 from openclaw.terminal.attach import attach_argv, is_inside
 from openclaw.terminal.server import Terminal
-from openclaw.terminal.windows import close, open_windows, set_tags, tags, view
+from openclaw.terminal.windows import capture, close, open_windows, set_tags, tags, view
 from tests.conftest import Box, until
 from tests.terminal.conftest import Make
 
@@ -63,6 +63,12 @@ def sizes(box: Box) -> set[str]:
     return set(box.tmux("list-windows", "-a", "-F", "#{window_width}x#{window_height}").split())
 
 
+def widths(box: Box) -> list[int]:
+    """Of the tiles of the one view there is."""
+    rows = box.tmux("list-panes", "-a", "-F", "#{session_name} #{pane_width}").splitlines()
+    return [int(row.split()[1]) for row in rows if row.startswith("view-")]
+
+
 def sessions(box: Box) -> set[str]:
     return set(box.tmux("list-sessions", "-F", "#{session_name}").split())
 
@@ -70,7 +76,7 @@ def sessions(box: Box) -> set[str]:
 def four(terminal: Terminal, make: Make) -> list[str]:
     show = ("sh", "-c", 'echo "$1 at work"; exec sleep 1000', "sh")
     ids = ["k3f9a2", "p8d1c0", "w2x7e5", "z0b4h8"]
-    windows = [make(id, *show, id, title=f"name-{id}", task=f"task of {id}", state="working") for id in ids]
+    windows = [make(id, *show, id, title=f"name-{id}", task=f"task #[x] of {id}", state="working") for id in ids]
     open_windows(terminal, windows)
     return [f"subagent-{id}" for id in ids]
 
@@ -119,7 +125,7 @@ def test_several_as_tiles(box: Box, terminal: Terminal, make: Make, person: Pers
     person.execute(attach_argv(terminal, names, read_only, False))
     for name in names:
         id = name.removeprefix("subagent-")
-        person.sees(f"{id}  name-{id}  task of {id}", f"{id} at work")
+        person.sees(f"{id}  name-{id}  task #[x] of {id}", f"{id} at work")
     person.sees("4 sub-agents")
     assert len(sessions(box)) == 5
     seen = view(terminal)
@@ -127,12 +133,14 @@ def test_several_as_tiles(box: Box, terminal: Terminal, make: Make, person: Pers
     person.type("hello")
     if not read_only:
         person.sees("hello")
-    close(terminal, [(seen.panes["z0b4h8"].server, names[3])])
+    typed = capture(terminal, seen.panes["k3f9a2"].pane_id)
+    assert ("hello" in typed) == (not read_only)
+    close(terminal, [(seen.panes["k3f9a2"].server, names[0])])
     person.sees("3 sub-agents")
-    assert ("hello" in person.screen()) == (not read_only)
+    until(lambda: sorted(widths(box)) == [79, 80, 160], what="the tiles share the room again")
     person.type("C-b", "d")
     person.sees("LEFT")
-    until(lambda: sessions(box) == set(names[:3]))
+    until(lambda: sessions(box) == set(names[1:]))
     left = view(terminal).panes
     assert [pane.pid for pane in left.values()] == [before.panes[id].pid for id in left], "the others never noticed"
 
@@ -209,9 +217,22 @@ def test_from_inside_the_same_server(box: Box, terminal: Terminal, make: Make, p
     person.sees(" mine ", "LEFT")
     person.execute(attach_argv(terminal, ["subagent-other"], True, True))
     person.sees("1 sub-agents", "over here")
-    person.type("C-b", "d")
-    person.sees("LEFT")
+    person.type("C-b", "L")
+    person.sees(" mine ")
     until(lambda: sessions(box) == {"subagent-mine", "subagent-other"})
+
+
+def test_a_terminal_that_has_the_number_of_an_ended_one(box: Box, terminal: Terminal, make: Make) -> None:
+    """tmux takes it for the window of the ended sub-agent, and refuses to nest, unless TMUX is empty."""
+    open_windows(terminal, [make("live", "sh", "-c", "echo still here; exec sleep 1000")])
+    open_windows(terminal, [make(f"ended{i}", "true") for i in range(10)])
+    until(lambda: sum(pane.dead for pane in view(terminal).panes.values()) == 10)
+    newcomer = Person(box)
+    try:
+        newcomer.execute(attach_argv(terminal, ["subagent-live"], False, False))
+        newcomer.sees("still here")
+    finally:
+        newcomer.tmux("kill-server")
 
 
 def test_who_is_inside(box: Box, terminal: Terminal) -> None:

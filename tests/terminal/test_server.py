@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import resource
 import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
+from typing import IO
 
 import pytest
 
 from openclaw.errors import BadInput, Unavailable
 from openclaw.settings import Settings
+from openclaw.terminal.process import is_server
 from openclaw.terminal.server import KEPT, Server, Terminal
 from openclaw.terminal.windows import close, open_windows, view
 from tests.conftest import Box, until
@@ -23,6 +27,12 @@ ENSURE = "import sys; from openclaw.terminal.server import Terminal; print(*Term
 
 def servers(box: Box) -> list[int]:
     return [pid for pid in box.processes() if Path(f"/proc/{pid}/comm").read_text().startswith("tmux: server")]
+
+
+def unread(pipe: IO[bytes] | None) -> int:
+    """Bytes in a pipe that its reader has not taken yet."""
+    assert pipe
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 def die(server: Server) -> None:
@@ -110,6 +120,9 @@ def test_our_configuration_has_no_errors(box: Box, terminal: Terminal) -> None:
     terminal.ensure()
     conf = str(Path(__file__).parents[2] / "openclaw" / "terminal" / "tmux.conf")
     assert terminal.run("source-file", conf) == (0, "", "")
+    # what can crash the server stays off: tmux#5022, tmux#5497
+    assert box.tmux("show-options", "-sv", "focus-events") == "off\n"
+    assert box.tmux("show-options", "-gv", "destroy-unattached") == "off\n"
 
 
 def test_a_hung_server_is_unknown_and_hangs_nobody(terminal: Terminal, make: Make) -> None:
@@ -237,9 +250,16 @@ def test_a_server_that_went_deaf_is_ended(box: Box, terminal: Terminal, make: Ma
     """A session made while the server goes down keeps it alive for ever, and it hangs up on everybody."""
     terminal.timeout = 4
     deaf = terminal.ensure()
-    terminal.run("if-shell", "-b", "sleep 0.3", "new-session -d sleep 1000", ";", "kill-server")
-    until(lambda: "server exited" in terminal.run("list-sessions").err)
-    assert view(terminal).presence == "unknown"
+    argv = ["tmux", "-S", terminal.socket, "-N", "source-file", "-"]
+    with subprocess.Popen(argv, env=box.env, stdin=subprocess.PIPE) as late:
+        assert late.stdin
+        late.stdin.write(b"new-session -d sleep 1000\n")
+        late.stdin.flush()
+        until(lambda: unread(late.stdin) == 0)
+        terminal.run("kill-server")
+        until(lambda: "server exited" in terminal.run("list-sessions").err)
+        late.stdin.close()
+    assert view(terminal).presence == "unknown" and is_server(deaf.pid, terminal.socket)
     pane = open_windows(terminal, [make("a")])["a"]
     assert pane.server != deaf and servers(box) == [pane.server.pid]
 
