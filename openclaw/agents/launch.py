@@ -34,7 +34,7 @@ class Launch(NamedTuple):
 
     id: str
     folder: str
-    argv: list[str]
+    argv: tuple[str, ...]
     files: dict[str, str]
 
 
@@ -118,7 +118,9 @@ def build(
     }
     if any("{task_file}" in word for word in agent.prompt):
         files["task.sh"] = task + "\n"
-    return Launch(id, folder, ["bash", os.path.join(folder, "launch.sh")], files)
+    # marked from its first moment, as a variable of its environment: later ones don't show in the process table
+    mark = (f"OPENCLAW_SESSION_ID={id}", f"OPENCLAW_STATE_DIR={os.path.dirname(os.path.dirname(folder))}")
+    return Launch(id, folder, ("env", *mark, "bash", os.path.join(folder, "launch.sh")), files)
 
 
 def watched(writes: Iterable[str]) -> list[str]:

@@ -22,6 +22,7 @@ class Agent(NamedTuple):
     about: str = ""
     model: Words = ()
     system_prompt: Words = ()
+    type: str = ""
     new_conversation: str = "none"
     conversation: Words = ()
     resume: Words = ()
@@ -60,14 +61,13 @@ def load(settings: Settings) -> dict[str, Agent]:
     return agents
 
 
-def get(settings: Settings, name: str) -> Agent:
+def get(agents: Mapping[str, Agent], name: str) -> Agent:
     """One program. NotFound names the nearest ones."""
-    agents = load(settings)
     if name not in agents:
         near = [_nearest(name, agents)] if _nearest(name, agents) else sorted(agents)
         raise NotFound(
             f"no agent {name[:40]!r}",
-            f"did you mean {', '.join(near)}? Add your own in {settings.config_dir}/agents.yaml",
+            f"did you mean {', '.join(near)}? Your own belong into agents.yaml beside openclaw.yaml",
         )
     return agents[name]
 
@@ -78,9 +78,7 @@ def _agent(name: str, entry: dict[str, Any], path: str) -> Agent:
     for key, value in entry.items():
         if key not in _KINDS or key == "name":
             near = _nearest(str(key), _KINDS)
-            raise BadInput(
-                f"{where}: unknown key {key!r}", f"did you mean {near}?" if near else "", code="bad_config"
-            )
+            raise BadInput(f"{where}: unknown key {key!r}", f"did you mean {near}?" if near else "", code="bad_config")
         values[key] = _typed(f"{where}: {key}", _KINDS[key], value)
         if key in _CHOICES and value not in _CHOICES[key]:
             raise BadInput(f"{where}: {key} is one of {', '.join(_CHOICES[key])}, not {value!r}", code="bad_config")

@@ -6,10 +6,11 @@
 # in the background, ends everything when the time is up or the terminal goes away. A process belongs to the sub-agent
 # when OPENCLAW_SESSION_ID says so in its environment, or when it is in this terminal's session.
 
-if [[ ${OPENCLAW_SESSION_ID-} != "$id" ]]; then # once more, with only our mark and the terminal's own variables
-  exec env -i OPENCLAW_SESSION_ID="$id" OPENCLAW_STATE_DIR="${dir%/sessions/*}" PATH="$PATH" HOME="$HOME" TERM="$TERM" \
-    TMUX="${TMUX-}" TMUX_PANE="${TMUX_PANE-}" bash "$0"
+if [[ -z ${OPENCLAW_CLEAN-} ]]; then # somebody else started this server: only our mark and the terminal's own go on
+  exec env -i OPENCLAW_CLEAN=1 OPENCLAW_SESSION_ID="$id" OPENCLAW_STATE_DIR="${dir%/sessions/*}" PATH="$PATH" \
+    HOME="$HOME" TERM="$TERM" TMUX="${TMUX-}" TMUX_PANE="${TMUX_PANE-}" bash "$0"
 fi
+unset OPENCLAW_CLEAN
 
 members() { # pids of the sub-agent's processes: candidates, some of them already gone
   if [[ -d /proc/self ]]; then

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from openclaw import processes
@@ -23,6 +23,7 @@ from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import known_server, located, settle
 from openclaw.store import db, sessions
 from openclaw.store.sessions import Session
+from openclaw.tasks import templates
 from openclaw.tasks.globs import overlaps
 from openclaw.tasks.prepare import Task, prepare
 from openclaw.tasks.request import Request
@@ -42,11 +43,12 @@ class Planned(NamedTuple):
 def plan(fleet: Fleet, requests: Sequence[Request]) -> list[Planned]:
     """Everything that can be checked without starting anything: inputs, files, tokens, programs, environment."""
     counter = Counter(fleet.cache_dir, fleet.settings.environ)
+    agents, known = registry.load(fleet.settings), templates.load(fleet.settings)
     planned = []
     for number, request in enumerate(requests, 1):
         try:
-            task = prepare(request, fleet.settings, counter)
-            agent = registry.get(fleet.settings, task.agent)
+            task = prepare(_typed(fleet, request, agents), fleet.settings, counter, known)
+            agent = registry.get(agents, task.agent)
             environ = launch.environment(agent, fleet.settings.environ, task.env)
             launch.check_installed(agent, environ)
         except OpenclawError as error:
@@ -71,6 +73,13 @@ def spawn(
     except BaseException:
         _undo(fleet, rows)
         raise
+
+
+def _typed(fleet: Fleet, request: Request, agents: Mapping[str, Agent]) -> Request:
+    """A program may have a task type of its own, for when none is named: a command line reads no prompt."""
+    if request.type or request.template:
+        return request
+    return request._replace(type=registry.get(agents, request.agent or fleet.settings.get("agent")).type or None)
 
 
 def _row(fleet: Fleet, planned: Planned) -> Session:
@@ -190,7 +199,7 @@ def _start(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) ->
         windows.append(
             NewWindow(
                 id=row.id,
-                argv=tuple(built.argv),
+                argv=built.argv,
                 cwd=row.cwd,
                 log=os.path.join(built.folder, "terminal.log"),
                 log_bytes=fleet.settings.get("log_bytes"),

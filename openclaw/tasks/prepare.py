@@ -6,7 +6,7 @@ Pure but for reading files. Whatever a guard refuses is refused here, before any
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from openclaw.context.tokens import Count, Counter
@@ -55,14 +55,17 @@ class Task(NamedTuple):
     env: tuple[str, ...]
 
 
-def prepare(request: Request, settings: Settings, counter: Counter) -> Task:
+def prepare(
+    request: Request, settings: Settings, counter: Counter, known: Mapping[str, Template] | None = None
+) -> Task:
     """The task that a request asks for. Flags win over the template, the template over the settings.
 
+    `known` are the templates, loaded once by whoever prepares many.
     BadInput for what can't be understood or is not there, NotFound for a template, Refused for unsafe files
     (`unsafe_file`), too many tokens (`over_token_limit`) and whatever else is too large (`over_limit`).
     """
     request = check(request, settings)
-    template = templates.get(templates.load(settings), request.template or request.type or templates.DEFAULT)
+    template = templates.get(known or templates.load(settings), request.template or request.type or templates.DEFAULT)
     agent = request.agent or template.agent or settings.get("agent")
     model = request.model or agent  # an agent's name tells the family of its models
     scope = Scope(

@@ -19,7 +19,8 @@ _HARMLESS = ("example", "sample", "template", "dist", "defaults", "schema")  # .
 _TOKENS = (
     ("a private key", ("PRIVATE KEY",),
      r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
-     r"(?:[\s\"'+,]|\\[nr]|[A-Z][\w-]{2,30}: [^\n]*\n){1,20}[A-Za-z0-9+/=]{40}"),
+     r"(?:(?:[\s\"'+,]|\\[nr]|[A-Z][\w-]{2,30}: [^\n]*\n){1,20}[A-Za-z0-9+/=]{40}"
+     r"|\n[^`]{1,9999}-----END [A-Z0-9 ]{0,40}PRIVATE KEY)"),
     ("an AWS access key", ("AKIA", "ASIA"), r"\bA[KS]IA(?![A-Z0-9]{9}EXAMPLE)[A-Z0-9]{16}\b"),
     ("a GitHub token", ("ghp_", "gho_", "ghu_", "ghs_", "ghr_"), r"\bgh[pousr]_[A-Za-z0-9]{36,255}\b"),
     ("a GitHub token", ("github_pat_",), r"\bgithub_pat_[A-Za-z0-9_]{60,255}\b"),

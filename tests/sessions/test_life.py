@@ -26,7 +26,7 @@ def gone(box: Box, id: str) -> bool:
 
 def test_a_command_line_runs_in_its_window_and_its_result_is_told(box: Box) -> None:
     made = box.json("spawn", "echo out; echo err >&2; exit 3", "--name", "first")
-    assert made["status"] == "working" and made["agent"] == "shell" and made["type"] == "sub-agent"
+    assert made["status"] == "working" and made["agent"] == "shell" and made["type"] == "command"
     assert made["tmux"]["session_id"] and made["tmux"]["server_pid"] == box.server_pid()
     assert f"subagent-{made['id']}" in box.tmux("list-sessions", "-F", "#{session_name}").split()
     assert box.cli("wait", "first", exit=1).stdout.startswith("first" if False else made["id"])
@@ -52,7 +52,8 @@ def test_result_file_and_changed_files(box: Box) -> None:
     box.write("src/old.py", "old\n")
     box.write("src/same.py", "same\n")
     done = box.json(
-        "spawn", "echo new > src/new.py; echo x >> src/old.py; echo y > elsewhere; echo '# Done' > $OPENCLAW_RESULT_FILE",
+        "spawn",
+        "echo new > src/new.py; echo x >> src/old.py; echo y > elsewhere; echo '# Done' > $OPENCLAW_RESULT_FILE",
         "--write", "src/**", "--wait",
     )  # fmt: skip
     assert done["result"] == {"output": "# Done", "changed": ["src/new.py", "src/old.py"]}
@@ -190,20 +191,17 @@ def test_errors_are_json_on_stderr_with_json(box: Box) -> None:
 
 def test_the_window_shows_which_sub_agent_and_task_it_is(box: Box) -> None:
     made = box.json("spawn", "sleep 1000", "--name", "watcher")
-    client = subprocess.Popen(
-        ["script", "-qfc", f"stty cols 120 rows 30; tmux -S {box.socket} attach -r -t =subagent-{made['id']}", str(box.root / "typescript")],
-        env=box.env, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+    typescript = box.root / "typescript"
+    attach = f"stty cols 120 rows 30; tmux -S {box.socket} attach -r -t =subagent-{made['id']}"
+    nowhere = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    client = subprocess.Popen(["script", "-qfc", attach, str(typescript)], env=box.env, **nowhere)
+
+    def seen() -> str:
+        text = typescript.read_text(errors="replace") if typescript.exists() else ""
+        return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
     try:
-        shown = until(
-            lambda: (
-                (box.root / "typescript").exists()
-                and "watcher" in (box.root / "typescript").read_text(errors="replace")
-            )
-        )
-        assert shown
-        text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", (box.root / "typescript").read_text(errors="replace"))
-        assert made["id"] in text and "sleep 1000" in text
+        until(lambda: "watcher" in seen() and made["id"] in seen() and "sleep 1000" in seen())
     finally:
         client.send_signal(signal.SIGKILL)
         client.wait()

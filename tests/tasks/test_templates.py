@@ -42,7 +42,7 @@ def place(tmp_path: Path) -> Place:
 def test_the_shipped_ones(place: Place) -> None:
     found = place.load()
     assert set(found) == {
-        "sub-agent", "heartbeat", "cron", "research", "code-edit", "review", "test", "direct-chat",
+        "sub-agent", "command", "heartbeat", "cron", "research", "code-edit", "review", "test", "direct-chat",
     }  # fmt: skip
     assert all(found[name].name == found[name].type == name and found[name].description for name in found)
     beat = found["heartbeat"]

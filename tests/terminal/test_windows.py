@@ -80,9 +80,10 @@ def test_how_a_command_ended(terminal: Terminal, make: Make) -> None:
 
 
 def test_the_first_line_is_never_lost(box: Box, terminal: Terminal, make: Make) -> None:
+    show = ("sh", "-c", 'echo "first $1"; exec sleep 1000', "sh")
     for i in range(20):
-        open_windows(terminal, [make(f"one{i}", "printf", "first %s\n", str(i))])
-    open_windows(terminal, [make(f"many{i}", "printf", "first %s\n", str(i)) for i in range(20)])
+        open_windows(terminal, [make(f"one{i}", *show, str(i))])
+    open_windows(terminal, [make(f"many{i}", *show, str(i)) for i in range(20)])
     for kind in ("one", "many"):
         for i in range(20):
             until(partial(shows, box, f"{kind}{i}", [f"first {i}"]))
@@ -103,7 +104,8 @@ def test_a_hundred_at_once(box: Box, terminal: Terminal, make: Make) -> None:
 
 def test_what_is_written_is_in_the_log_at_once(box: Box, terminal: Terminal, make: Make) -> None:
     """`logs -f` reads it while the command runs: no block of 4 KB may be waited for."""
-    open_windows(terminal, [make("a", "sh", "-c", "echo one; until test -e go; do sleep 0.02; done; echo two")])
+    script = "echo one; until test -e go; do sleep 0.02; done; echo two; exec sleep 1000"
+    open_windows(terminal, [make("a", "sh", "-c", script)])
     until(partial(shows, box, "a", ["one"]))
     box.write("go", "")
     until(partial(shows, box, "a", ["one", "two"]))
@@ -126,7 +128,7 @@ def test_hostile_texts_everywhere(box: Box, terminal: Terminal, make: Make, text
     logs = box.root / "logs" / text
     logs.mkdir(parents=True, exist_ok=True)
     window = make("a", "pwd", text, title=text, cwd=str(folder), log=str(logs / text), task=text, name=text)
-    window = window._replace(argv=("sh", "-c", 'printf %s "$1" >arg; pwd -P', "sh", text))
+    window = window._replace(argv=("sh", "-c", 'printf %s "$1" >arg; pwd -P; exec sleep 1000', "sh", text))
     (logs / text).parent.mkdir(parents=True, exist_ok=True)
     server = open_windows(terminal, [window])["a"].server
     until(lambda: (logs / text).exists() and (logs / text).read_bytes().endswith(b"\n"))
@@ -283,7 +285,7 @@ def test_capture_goes_as_far_back_as_asked(terminal: Terminal, make: Make) -> No
 
 
 def test_the_output_of_an_ended_command_stays_as_it_was(terminal: Terminal, make: Make) -> None:
-    open_windows(terminal, [make("a", "echo", "last words")])
+    open_windows(terminal, [make("a", "sh", "-c", "echo last words; sleep 0.1")])
     pane = ended(terminal, "a")["a"]
     until(lambda: capture(terminal, pane.pane_id, lines=None) == "last words\n")
 
