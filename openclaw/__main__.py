@@ -6,6 +6,7 @@ parser (its import alone costs five times an empty Python); everything else goes
 
 from __future__ import annotations
 
+import gc
 import sys
 
 POLLED = {"--json", "--all", "-a"}
@@ -20,6 +21,7 @@ def main() -> None:
         sys.stdout.write(f"openclaw {VERSION}\n")
         return
     if words[:1] == ["ps"] and POLLED.issuperset(words[1:]):
+        gc.disable()  # it lives for milliseconds
         from openclaw.cli.polled import ps
 
         sys.exit(ps(everything=bool({"--all", "-a"} & set(words)), as_json="--json" in words))

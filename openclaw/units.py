@@ -9,8 +9,9 @@ from collections.abc import Callable
 from openclaw.errors import BadInput
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-_PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
-_COUNT = re.compile(r"(\d+(?:\.\d+)?)([kKmM]?)")
+# not compiled here: few commands read one, all import this module
+_PART = r"(\d+(?:\.\d+)?)([smhd])"
+_COUNT = r"(\d+(?:\.\d+)?)([kKmM]?)"
 
 
 def parse_duration(text: str, what: str = "duration") -> float:
@@ -19,7 +20,7 @@ def parse_duration(text: str, what: str = "duration") -> float:
     if re.fullmatch(r"\d+(\.\d+)?", text):
         seconds = float(text)
     else:
-        parts = _PART.findall(text)
+        parts = re.findall(_PART, text)
         if not parts or "".join(n + u for n, u in parts) != text:
             raise BadInput(f"{what} {text[:40]!r} is not a duration", "write it like 90s, 10m, 2h or 1d")
         seconds = sum(float(n) * _SECONDS[u] for n, u in parts)
@@ -52,7 +53,7 @@ def format_duration(seconds: float) -> str:
 
 def parse_count(text: str, what: str = "count") -> int:
     """A whole number, `20k` and `1.5M` allowed. BadInput otherwise."""
-    match = _COUNT.fullmatch(text.strip())
+    match = re.fullmatch(_COUNT, text.strip())
     if not match:
         raise BadInput(f"{what} {text[:40]!r} is not a number", "write it like 800, 20k or 1M")
     return int(float(match[1]) * {"": 1, "k": 1000, "m": 1_000_000}[match[2].lower()])

@@ -115,7 +115,9 @@ def settle(fleet: Fleet) -> tuple[list[Session], View]:
     for session in rows:
         folder, pane = fleet.folder(session.id), seen.panes.get(session.id)
         alive = session.status == "starting" and processes.alive(session.spawner)
-        verdict = decide(session, seen, pane, read_exit(folder), read_ending(folder), alive, now)
+        exit = read_exit(folder)
+        ending = read_ending(folder) if exit or not pane or pane.dead else ""
+        verdict = decide(session, seen, pane, exit, ending, alive, now)
         if (verdict.status, verdict.reason) != (session.status, session.reason) or verdict.ended_at or verdict.undo:
             changed.append((session, verdict))
     if changed:
