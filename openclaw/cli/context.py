@@ -49,7 +49,7 @@ def line(session: Session) -> str:
     parts = [render.paint(session.id, "bold"), render.paint(session.status, session.status)]
     if session.name != session.id:
         parts.insert(1, session.name)
-    if session.exit_code is not None:
+    if session.exit_code:
         parts.append(f"exit {session.exit_code}")
     if session.reason and not session.reason.startswith("exit status"):
         parts.append(render.clean(session.reason))

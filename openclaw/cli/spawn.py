@@ -158,9 +158,8 @@ def _dry_run(fleet: Fleet, planned: Sequence[Planned], json: bool) -> int:
         ]
         rest = task.tokens - sum(i.tokens for i in task.injected)
         render.table(("FILE", "TOKENS", "SHA256"), [*rows, ("task and envelope", f"{rest}", "")], right=("TOKENS",))
-        render.out(
-            f"\n{mark}{task.tokens} tokens of at most {task.limit}; loading every workspace file instead: ≈{all_tokens}"
-        )
+        instead = f"; loading every workspace file instead: ≈{all_tokens}" if all_files else ""
+        render.out(f"\n{mark}{task.tokens} tokens of at most {task.limit}{instead}")
         for missing in task.missing:
             render.out(render.paint(f"not there, so not loaded: {render.clean(missing)}", "dim"))
         render.out(
@@ -168,7 +167,7 @@ def _dry_run(fleet: Fleet, planned: Sequence[Planned], json: bool) -> int:
             f" in {render.clean(task.cwd)}"
         )
         render.out(
-            f"may read  {_patterns(task.scope.read)}\nmay write {_patterns(task.scope.write)}"
+            f"may read  {_patterns(task.scope.read, task.cwd)}\nmay write {_patterns(task.scope.write, task.cwd)}"
             f"  (claimed; {agent.name} itself is asked to keep to it, not forced)"
         )
         render.out(f"sees of your environment: {', '.join(sorted(environ))}")
@@ -176,8 +175,8 @@ def _dry_run(fleet: Fleet, planned: Sequence[Planned], json: bool) -> int:
     return 0
 
 
-def _patterns(patterns: Sequence[str]) -> str:
-    return ", ".join(map(render.clean, patterns)) or "nothing"
+def _patterns(patterns: Sequence[str], cwd: str) -> str:
+    return ", ".join(render.clean(p.removeprefix(cwd.rstrip("/") + "/")) for p in patterns) or "nothing"
 
 
 def _as_json(planned: Planned, all_tokens: int) -> dict[str, Any]:

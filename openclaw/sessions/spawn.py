@@ -158,22 +158,27 @@ def _check_claims(claims: Sequence[tuple[str, str]], live: Sequence[Session], ro
     held: dict[str, list[str]] = {}
     for id, pattern in claims:
         held.setdefault(id, []).append(pattern)
-    holders = [(held[s.id], f"session {s.id}", s.task) for s in live if s.id in held]
+    holders = [(held[s.id], s) for s in live if s.id in held]
     for row in rows:
-        if not row.writes:
-            continue
-        for patterns, who, task in holders:
-            if clash := overlaps(row.writes, patterns):
-                ours, theirs, example = clash
-                shown = " ".join(task.split())
-                raise Refused(
-                    f"{example} is claimed by {who} ({shown[:60]}) through {theirs}; asked for here through {ours}",
-                    f"wait for it (`openclaw wait {who.split()[-1]}`), end it, or narrow --write"
-                    if who.startswith("session")
-                    else "narrow the write scopes in the file",
-                    code="claim_conflict",
-                )
-        holders.append((row.writes, "another task of this file", row.task))
+        if row.writes:
+            for patterns, holder in holders:
+                if clash := overlaps(row.writes, patterns):
+                    raise _conflict(*clash, holder, in_file=holder in rows)
+            holders.append((row.writes, row))
+
+
+def _conflict(ours: str, theirs: str, example: str, holder: Session, in_file: bool) -> Refused:
+    task = " ".join(holder.task.split())[:60]
+    named = "" if holder.name == holder.id else f" {holder.name}"
+    who = f"another task of this file ({task})" if in_file else f"session {holder.id}{named} ({task})"
+    through = f", whose --write is {theirs}" if theirs != example else ""
+    return Refused(
+        f"{example} is claimed by {who}{through}" + (f"; --write {ours} matches it" if ours != example else ""),
+        "narrow the write scopes in the file"
+        if in_file
+        else f"wait for it (`openclaw wait {holder.id}`), end it, or narrow --write",
+        code="claim_conflict",
+    )
 
 
 def _start(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) -> dict[str, Pane]:

@@ -193,8 +193,10 @@ def test_the_window_shows_which_sub_agent_and_task_it_is(box: Box) -> None:
     made = box.json("spawn", "sleep 1000", "--name", "watcher")
     typescript = box.root / "typescript"
     attach = f"stty cols 120 rows 30; tmux -S {box.socket} attach -r -t =subagent-{made['id']}"
-    nowhere = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    client = subprocess.Popen(["script", "-qfc", attach, str(typescript)], env=box.env, **nowhere)
+    nowhere = subprocess.DEVNULL
+    client = subprocess.Popen(
+        ["script", "-qfc", attach, str(typescript)], env=box.env, stdin=subprocess.PIPE, stdout=nowhere, stderr=nowhere
+    )
 
     def seen() -> str:
         text = typescript.read_text(errors="replace") if typescript.exists() else ""
