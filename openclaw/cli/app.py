@@ -45,6 +45,7 @@ VERBS = {
 }
 HEAD = """Run many coding agents as isolated sub-agents on one shared tmux socket,
 each with only the files its task needs."""
+ASKED_AGAIN_SECONDS = 5.0
 EXITS = """Exit status: 0 done, 1 failed, 2 usage, 3 refused by a guard (nothing was started), 4 not found,
 5 something is missing, 6 needs a person, 124 timed out, 130 interrupted."""
 
@@ -147,4 +148,7 @@ def _system(error: Exception) -> OpenclawError:
 
 
 def _terminated(signum: int, frame: FrameType | None) -> None:
+    """Raise where the program is, and again every few seconds: Python swallows what is raised inside a finaliser."""
+    signal.signal(signal.SIGALRM, _terminated)
+    signal.setitimer(signal.ITIMER_REAL, ASKED_AGAIN_SECONDS)
     raise Interrupted("ended by SIGTERM")
