@@ -73,13 +73,14 @@ def prepare(
         globs.scope(request.write or template.write or (), request.cwd),
     )
     defaults, missing = _default_files(template, request, settings, counter, model)
+    rules = _rules(template, scope, request.cwd)
     if template.files_limit is not None and request.max_inject_tokens is None:
-        _check_defaults(defaults, template, template.files_limit, counter, model)
+        whole = counter.count(render(request.task, defaults, rules), model=model).tokens
+        _check_defaults(defaults, template, template.files_limit, whole, counter, model)
     asked = inject.read_all(
         request.inject, request.cwd, settings, counter, allow_secret=request.allow_secret, model=model
     )
     files = tuple({(file.absolute, file.first, file.last): file for file in (*defaults, *asked)}.values())
-    rules = _rules(template, scope, request.cwd)
     limit = request.max_inject_tokens or template.max_inject_tokens
     prompt = render(request.task, files, rules)
     tokens, exact = counter.count(prompt, near=limit, model=model)
@@ -165,12 +166,15 @@ def _relative(pattern: str, cwd: str) -> str:
 # --- what is too much
 
 
-def _check_defaults(files: Sequence[Injected], template: Template, limit: int, counter: Counter, model: str) -> None:
+def _check_defaults(
+    files: Sequence[Injected], template: Template, limit: int, whole: int, counter: Counter, model: str
+) -> None:
+    """`whole` are the tokens of the prompt with these files, so that following the hint gets through."""
     count = counter.count("".join(file.text for file in files), near=limit, model=model)
     if count.tokens > limit:
         raise Refused(
             f"the default files of {template.name} have {_about(count)} tokens, {limit} are allowed: {_largest(files)}",
-            f"shorten them, allow more with --max-inject-tokens {_round_up(count.tokens)}, "
+            f"shorten them, allow more with --max-inject-tokens {_round_up(whole)}, "
             "or give the template another files_limit",
             code="over_token_limit",
         )

@@ -184,7 +184,6 @@ def test_a_view_ends_when_the_terminal_of_its_person_is_killed(
     person.sees("4 sub-agents")
     os.kill(int(person.tmux("display-message", "-p", "#{pid}")), signal.SIGKILL)
     until(lambda: sessions(box) == set(names))
-    until(lambda: sizes(box) == {"200x50"})
 
 
 def test_a_view_is_no_sub_agent(terminal: Terminal, make: Make, person: Person) -> None:
