@@ -21,7 +21,12 @@ POLL_SECONDS = 0.25
 
 def free_memory_mb() -> int:
     """Memory that programs can still have, in MiB."""
-    import psutil  # 12 ms, only when something is really started
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            return next(int(line.split()[1]) // 1024 for line in file if line.startswith("MemAvailable:"))
+    except (OSError, StopIteration):
+        pass
+    import psutil  # 12 ms, so only where there is no /proc
 
     return int(psutil.virtual_memory().available // 2**20)
 
