@@ -20,6 +20,7 @@ from openclaw.context.tokens import Counter
 from openclaw.errors import Interrupted, OpenclawError, Refused
 from openclaw.sessions import admission
 from openclaw.sessions.fleet import Fleet
+from openclaw.sessions.gate import Gate
 from openclaw.sessions.status import known_server, located, settle
 from openclaw.store import db, sessions
 from openclaw.store.sessions import Session
@@ -68,8 +69,14 @@ def spawn(
     try:
         with admission.turn(fleet, queue, waiting) as reserve:
             reserve(lambda: _reserve(fleet, planned, rows))
-        panes = _start(fleet, planned, rows)
-        return _started(fleet, rows, panes)
+        if len(rows) == 1:
+            return _started(fleet, rows, _open(fleet, planned, rows))
+        with Gate(fleet.state_dir, rows[0].spawner, rows[0].id) as gate:
+            try:
+                return _started(fleet, rows, _open(fleet, planned, rows, gate))
+            except BaseException:
+                _undo(fleet, rows)  # while the gate is closed: none of them has begun
+                raise
     except BaseException:
         _undo(fleet, rows)
         raise
@@ -181,7 +188,9 @@ def _conflict(ours: str, theirs: str, example: str, holder: Session, in_file: bo
     )
 
 
-def _start(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) -> dict[str, Pane]:
+def _open(
+    fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session], gate: Gate | None = None
+) -> dict[str, Pane]:
     os.makedirs(fleet.sessions_dir, mode=0o700, exist_ok=True)
     windows = []
     for (task, agent, environ), row in zip(planned, rows, strict=True):
@@ -204,7 +213,7 @@ def _start(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) ->
         windows.append(
             NewWindow(
                 id=row.id,
-                argv=built.argv,
+                argv=gate.behind(built.argv) if gate else built.argv,
                 cwd=row.cwd,
                 log=os.path.join(built.folder, "terminal.log"),
                 log_bytes=fleet.settings.get("log_bytes"),
@@ -243,9 +252,8 @@ def _undo(fleet: Fleet, rows: Sequence[Session]) -> None:
                 close(fleet.terminal, [(server, session_name(id)) for id in started])
             processes.end(started, grace=1.0)
         except OpenclawError:
-            pass  # the rows stay `starting` with a dead spawner: the next command finishes this
-        else:
-            for id in started:
-                shutil.rmtree(fleet.folder(id), ignore_errors=True)
+            return  # the rows stay `starting` with a dead spawner: the next command finishes this
+        for id in started:
+            shutil.rmtree(fleet.folder(id), ignore_errors=True)
     with db.transaction(fleet.store):
         sessions.delete(fleet.store, ids)

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from openclaw import processes
+from openclaw.sessions import gate
 from openclaw.sessions.fleet import Fleet
 from openclaw.store import db, sessions
 from openclaw.store.sessions import Session
@@ -162,6 +163,8 @@ def _apply(fleet: Fleet, seen: View, changed: Sequence[tuple[Session, Verdict]],
                     **located(seen.panes.get(session.id)),
                 )
     for session, verdict in changed:
+        if session.status == "starting":
+            gate.release(fleet.state_dir, session.spawner)
         if verdict.undo:
             import shutil  # bz2, lzma and all: only to undo
 

@@ -179,3 +179,50 @@ def test_a_failed_start_undoes_itself(box: Box) -> None:
     box.cli("spawn", "true", env={"OPENCLAW_TMUX_COMMAND": "/nonexistent/tmux"}, exit=5)
     assert box.json("ps", "--all") == [] and rows(box, "claims") == 0
     assert not list((box.state / "sessions").iterdir())
+
+
+def at_the_gate(box: Box) -> int:
+    """How many windows wait to begin; tmux itself is too busy to be asked."""
+    gates, found = f"{box.state}/gates/".encode(), 0
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            command = file.read_bytes()
+        except OSError:
+            continue
+        found += command.startswith(b"sh\0") and gates in command
+    return found
+
+
+def test_a_batch_whose_server_is_killed_half_way_runs_once_or_not_at_all(box: Box) -> None:
+    """What was opened on the server that died has begun nothing, so that all of it may be opened again on the next."""
+    box.json("spawn", "true", "--wait")
+    box.write("tasks.json", "[" + ",".join(f'"echo once >> began{i}; sleep 1000"' for i in range(120)) + "]")
+    server = box.server_pid()
+    batch = box.popen("spawn", "--from", "tasks.json", "--json")
+    until(lambda: at_the_gate(box) > 20, what="some of the windows are open")
+    os.kill(server, signal.SIGKILL)
+    _, err = batch.communicate(timeout=60)
+    assert batch.returncode in (0, 5), err
+    whole = 0 if batch.returncode else 120
+    assert len(box.json("ps")) == whole
+    until(lambda: len(list(box.work.glob("began*"))) == whole)
+    until(lambda: at_the_gate(box) == 0)
+    assert all(file.read_text() == "once\n" for file in box.work.glob("began*"))
+
+
+def test_a_batch_whose_spawner_is_killed_is_whole_or_gone(box: Box) -> None:
+    box.json("spawn", "sleep 1000", "--name", "standing")
+    box.write("tasks.json", "[" + ",".join(f'"echo > began{i}; sleep 1000"' for i in range(30)) + "]")
+    for moment in range(6):
+        batch = box.popen("spawn", "--from", "tasks.json")
+        time.sleep(0.08 + 0.04 * moment)  # the moment at which it dies is what varies here
+        batch.send_signal(signal.SIGKILL)
+        batch.communicate()
+        live = until(lambda: [s for s in box.json("ps") if s["status"] == "working"] and box.json("ps"))
+        ids = [s["id"] for s in live if s["name"] != "standing"]
+        until(lambda: len(list(box.work.glob("began*"))) == len(ids), what="what lives has begun")  # noqa: B023
+        assert not list((box.state / "gates").iterdir()) if (box.state / "gates").exists() else True
+        if ids:
+            box.cli("kill", *ids)
+        for file in box.work.glob("began*"):
+            file.unlink()
