@@ -57,13 +57,15 @@ def sessions_spawn(
     name: str | None = None,
     cwd: str | None = None,
     env: Mapping[str, str] | None = None,
+    worktree: str | None = None,
     max_inject_tokens: int | None = None,
     budget_tokens: int | None = None,
     settings: Settings | None = None,
 ) -> Session:
     """Start one isolated sub-agent; it runs when this returns.
 
-    `inject` takes `PATH`, `PATH:A-B` and globs, relative to `cwd`. Raises Refused (and starts nothing) when a guard
+    `inject` takes `PATH`, `PATH:A-B` and globs, relative to `cwd`. `worktree` gives it a git worktree and a new branch
+    of that name, or with "" one named after it. Raises Refused (and starts nothing) when a guard
     says no, BadInput when an argument can't be understood, Unavailable when tmux or the program is missing.
     """
     if session != "isolated":
@@ -88,6 +90,7 @@ def sessions_spawn(
         cwd=os.path.abspath(cwd or "."),
         name=name,
         env=tuple(f"{key}={value}" for key, value in (env or {}).items()),
+        worktree=worktree,
     )
     return spawn(Fleet(settings), [request])[0]
 

@@ -49,6 +49,8 @@ DECLARED = {
         Setting("timeout", "duration", 3600.0, "time limit of a sub-agent, if its type says nothing"),
         Setting("kill.grace", "duration", 5.0, "time between TERM and KILL"),
         Setting("windows.keep", "duration", 3600.0, "how long the window of an ended sub-agent stays to be looked at"),
+        Setting("worktrees", "path", "", "where the worktrees of sub-agents are made; empty: in the state folder"),
+        Setting("git.timeout", "duration", 120.0, "how long one git call may take"),
         Setting("log_bytes", "count", 67_108_864, "how much of a window's output is logged"),
     )
 }

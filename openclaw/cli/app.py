@@ -37,6 +37,8 @@ VERBS = {
     "wait": Verb("Agents", "agents", "block until sub-agents have finished"),
     "result": Verb("Agents", "agents", "what came of a sub-agent"),
     "kill": Verb("Agents", "agents", "end sub-agents with all their processes"),
+    "diff": Verb("Agents", "branches", "what a sub-agent changed in its own worktree"),
+    "merge": Verb("Agents", "branches", "bring a sub-agent's commits back from its worktree"),
     "tokens": Verb("Context", "files", "count the tokens of files"),
     "init": Verb("Set-up", "setup", "make a workspace: the files that agents and people share"),
     "doctor": Verb("Set-up", "setup", "check everything openclaw stands on, and mend it with --fix"),

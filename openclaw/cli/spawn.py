@@ -16,6 +16,7 @@ from openclaw.errors import BadInput, Refused
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.spawn import Planned, plan
 from openclaw.sessions.spawn import spawn as start
+from openclaw.sessions.worktree import unseen
 from openclaw.store.sessions import Session
 from openclaw.tasks.prepare import everything
 from openclaw.tasks.request import Request, from_list
@@ -46,6 +47,13 @@ def spawn_arguments(parser: ArgumentParser) -> None:
     )
     add("--budget-tokens", metavar="N", type=count_argument("--budget-tokens"), help="what its conversation may use")
     add("--cwd", metavar="DIR", default=".", help="where it works, the current folder by default")
+    add(
+        "--worktree",
+        metavar="BRANCH",
+        nargs="?",
+        const="",
+        help="a git worktree of its own, on a new branch: BRANCH, or one named after it",
+    )
     add("--name", metavar="N", help="a name to call it by, as good as its id while it lives")
     add("--env", metavar="K=V|K", action="append", help="a variable for it; K alone passes yours on")
     add("--allow-secret", metavar="PATH", action="append", help="inject PATH although it looks like a secret")
@@ -79,11 +87,17 @@ def spawn(
         requests = from_list(_text(from_file, "--from"), Request(task="", name=None, **flags))
     else:
         if (task is None) == (task_file is None):
-            raise BadInput("one task is needed", "give it as TASK, with --task-file F, or many with --from FILE")
+            hint = "give it as TASK, with --task-file F, or many with --from FILE"
+            if flags["worktree"]:
+                hint += "; it may have been taken for the BRANCH: put --worktree after it, or write --worktree=BRANCH"
+            raise BadInput("one task is needed", hint)
         text = task if task_file is None else _text(task_file, "--task-file").rstrip("\n")
         requests = [Request(task=text or "", name=name, **flags)]
     if dry_run:
         return _dry_run(fleet, plan(fleet, requests), json)
+    for folder in dict.fromkeys(r.cwd for r in requests if r.worktree is not None):
+        if count := unseen(fleet, folder):
+            render.warn(f"{count} changed files in {folder} are not committed: a worktree starts without those changes")
     started = start(fleet, requests, queue, waiting=lambda why: render.progress(f"waiting for a place: {why}"))
     if wait:
         return _finish(fleet, started, many=bool(from_file), json=json)
@@ -149,7 +163,7 @@ def _dry_run(fleet: Fleet, planned: Sequence[Planned], json: bool) -> int:
             [_as_json(p, all_tokens) for p in planned] if len(planned) > 1 else _as_json(planned[0], all_tokens)
         )
         return 0
-    for number, (task, agent, environ) in enumerate(planned):
+    for number, (task, agent, environ, _, tree) in enumerate(planned):
         if number:
             render.out()
         mark = "" if task.exact else "≈"
@@ -166,6 +180,8 @@ def _dry_run(fleet: Fleet, planned: Sequence[Planned], json: bool) -> int:
             f"agent {agent.name}, type {task.type}, time limit {format_duration(task.timeout_s)},"
             f" in {render.clean(task.cwd)}"
         )
+        if tree:
+            render.out(f"worktree  {render.clean(tree.path)} on the new branch {tree.branch}, from {tree.base[:9]}")
         render.out(
             f"may read  {_patterns(task.scope.read, task.cwd)}\nmay write {_patterns(task.scope.write, task.cwd)}"
             f"  (claimed; {agent.name} itself is asked to keep to it, not forced)"
@@ -189,6 +205,7 @@ def _as_json(planned: Planned, all_tokens: int) -> dict[str, Any]:
         "agent": planned.agent.name,
         "model": task.model,
         "cwd": task.cwd,
+        "worktree": {"path": planned.tree.path, "branch": planned.tree.branch} if planned.tree else None,
         "scope": {"read": list(task.scope.read), "write": list(task.scope.write)},
         "injected": [
             {"path": i.path, "tokens": i.tokens, "sha256": i.sha256, "first": i.first, "last": i.last}

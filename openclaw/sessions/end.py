@@ -22,13 +22,14 @@ def kill(fleet: Fleet, found: Sequence[Session], status: str = "killed") -> list
     for session in live:
         _note(fleet.folder(session.id), status)
     stuck = processes.end([s.id for s in live], fleet.settings.get("kill.grace")) if live else []
+    kept = {s.id: _keep(fleet, s) for s in live if s.worktree}
     with db.transaction(fleet.store):
         for session in live:
             record = read_exit(fleet.folder(session.id))
             natural = record is not None and record.how == "exit"
             code = record.code if record and natural else None
             final = status if not natural else "failed" if code else "done"  # it ended by itself just before
-            reason = "processes that take no signal are left" if session.id in stuck else ""
+            reason = "processes that take no signal are left" if session.id in stuck else kept.get(session.id, "")
             sessions.end(fleet.store, session.id, final, fleet.now(), exit_code=code, reason=reason)
     seen = view(fleet.terminal)
     if seen.server:
@@ -41,6 +42,12 @@ def finished(fleet: Fleet) -> list[Session]:
     rows, seen = settle(fleet)
     live = {s.id for s in rows}
     return sessions.by_ids(fleet.store, [id for id in seen.panes if id not in live])
+
+
+def _keep(fleet: Fleet, session: Session) -> str:
+    from openclaw.sessions import retire  # git, and only where there is one
+
+    return retire.leave(fleet, session)
 
 
 def _note(folder: str, status: str) -> None:

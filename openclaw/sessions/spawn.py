@@ -17,28 +17,31 @@ from openclaw import processes
 from openclaw.agents import launch, registry
 from openclaw.agents.registry import Agent
 from openclaw.context.tokens import Counter
-from openclaw.errors import Interrupted, OpenclawError, Refused
-from openclaw.sessions import admission
+from openclaw.errors import BadInput, Interrupted, OpenclawError, Refused
+from openclaw.sessions import admission, retire, worktree
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.gate import Gate
 from openclaw.sessions.status import known_server, located, settle
+from openclaw.sessions.worktree import Tree
 from openclaw.store import db, sessions
 from openclaw.store.sessions import Session
 from openclaw.tasks import templates
 from openclaw.tasks.globs import overlaps
-from openclaw.tasks.prepare import Task, prepare
-from openclaw.tasks.request import Request
+from openclaw.tasks.prepare import Move, Task, prepare
+from openclaw.tasks.request import Request, check
 from openclaw.terminal.windows import NewWindow, Pane, close, open_windows, session_name
 
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # ids are read aloud and typed: nothing that looks alike
 
 
 class Planned(NamedTuple):
-    """A task that can be started: its program, and the environment it will see."""
+    """A task that can be started: its program, the environment it will see, its id and the worktree it will have."""
 
     task: Task
     agent: Agent
     environ: dict[str, str]
+    id: str
+    tree: Tree | None
 
 
 def plan(fleet: Fleet, requests: Sequence[Request]) -> list[Planned]:
@@ -48,7 +51,10 @@ def plan(fleet: Fleet, requests: Sequence[Request]) -> list[Planned]:
     planned = []
     for number, request in enumerate(requests, 1):
         try:
-            task = prepare(_typed(fleet, request, agents), fleet.settings, counter, known)
+            id = _new_id()
+            tree = _tree(fleet, request, id)
+            move = Move(tree.top, tree.path) if tree else None
+            task = prepare(_typed(fleet, request, agents), fleet.settings, counter, known, move)
             agent = registry.get(agents, task.agent)
             environ = launch.environment(agent, fleet.settings.environ, task.env)
             launch.check_installed(agent, environ)
@@ -56,7 +62,8 @@ def plan(fleet: Fleet, requests: Sequence[Request]) -> list[Planned]:
             if len(requests) > 1:
                 error.message = f"task {number}: {error.message}"
             raise
-        planned.append(Planned(task, agent, environ | fleet.shared_environment()))
+        planned.append(Planned(task, agent, environ | fleet.shared_environment(), id, tree))
+    _check_branches([p.tree for p in planned if p.tree])
     return planned
 
 
@@ -89,18 +96,33 @@ def _typed(fleet: Fleet, request: Request, agents: Mapping[str, Agent]) -> Reque
     return request._replace(type=registry.get(agents, request.agent or fleet.settings.get("agent")).type or None)
 
 
+def _tree(fleet: Fleet, request: Request, id: str) -> Tree | None:
+    if request.worktree is None:
+        return None
+    request = check(request, fleet.settings)
+    return worktree.plan(fleet, request.cwd, request.worktree or "", request.name, id)
+
+
+def _check_branches(trees: Sequence[Tree]) -> None:
+    taken = set[tuple[str, str]]()
+    for tree in trees:
+        if (tree.top, tree.branch) in taken:
+            raise BadInput(f"two tasks would have the branch {tree.branch}", "give each its own, or none")
+        taken.add((tree.top, tree.branch))
+
+
 def _row(fleet: Fleet, planned: Planned) -> Session:
     task, agent, now = planned.task, planned.agent, fleet.now()
-    id = _new_id()
     return Session(
-        id=id,
-        name=task.name or id,
+        id=planned.id,
+        name=task.name or planned.id,
         task=task.text,
         type=task.type,
         agent=agent.name,
         model=task.model,
         status="starting",
         cwd=task.cwd,
+        worktree=planned.tree.path if planned.tree else None,
         socket=fleet.terminal.socket,
         spawner=processes.identity(os.getpid()),
         conversation_id=_new_conversation() if agent.new_conversation == "uuid" else None,
@@ -193,7 +215,7 @@ def _open(
 ) -> dict[str, Pane]:
     os.makedirs(fleet.sessions_dir, mode=0o700, exist_ok=True)
     windows = []
-    for (task, agent, environ), row in zip(planned, rows, strict=True):
+    for (task, agent, environ, _, tree), row in zip(planned, rows, strict=True):
         built = launch.build(
             agent,
             id=row.id,
@@ -210,6 +232,9 @@ def _open(
             record=row.as_json(),
         )
         launch.write(built)
+        if tree:
+            worktree.make(fleet, tree)
+            os.utime(os.path.join(built.folder, "launch.sh"))  # what is newer than it was changed by the sub-agent
         windows.append(
             NewWindow(
                 id=row.id,
@@ -246,14 +271,18 @@ def _undo(fleet: Fleet, rows: Sequence[Session]) -> None:
     """Take back what was done, in reverse: windows, processes, folders, rows with their claims."""
     ids = [row.id for row in rows]
     started = [id for id in ids if os.path.isdir(fleet.folder(id))]
+    worked: list[str] = []
     if started:
         try:
             if server := fleet.terminal.running():
                 close(fleet.terminal, [(server, session_name(id)) for id in started])
             processes.end(started, grace=1.0)
+            worked = [id for id in started if not retire.discard(fleet, id)]
         except OpenclawError:
             return  # the rows stay `starting` with a dead spawner: the next command finishes this
-        for id in started:
+        for id in set(started) - set(worked):
             shutil.rmtree(fleet.folder(id), ignore_errors=True)
     with db.transaction(fleet.store):
-        sessions.delete(fleet.store, ids)
+        for id in worked:  # its program was quick, and what it has done in its worktree is not ours to undo
+            sessions.end(fleet.store, id, "killed", fleet.now(), reason="its start was undone")
+        sessions.delete(fleet.store, [id for id in ids if id not in worked])

@@ -139,6 +139,10 @@ def _apply(fleet: Fleet, seen: View, changed: Sequence[tuple[Session, Verdict]],
     gone = [s.id for s, v in changed if v.status == "lost"]
     if gone:
         processes.end(gone, fleet.settings.get("kill.grace"))
+    if any(s.worktree and (v.ended_at or v.undo) for s, v in changed):
+        from openclaw.sessions import retire  # git, and only where such a session has ended
+
+        changed = retire.leave_all(fleet, changed, now)
     with db.transaction(fleet.store):
         for session, verdict in changed:
             if verdict.undo:

@@ -194,6 +194,16 @@ def end(
     return changed == 1
 
 
+def forget_worktree(connection: sqlite3.Connection, id: str, now: str) -> None:
+    """A session's worktree is no more; the one thing that may change of an ended session."""
+    connection.execute("UPDATE sessions SET worktree = NULL, updated_at = ? WHERE id = ?", (now, id))
+
+
+def with_worktree(connection: sqlite3.Connection) -> list[str]:
+    """The ids of all sessions, ended ones too, that have a worktree."""
+    return [row[0] for row in connection.execute("SELECT id FROM sessions WHERE worktree IS NOT NULL")]
+
+
 def delete(connection: sqlite3.Connection, ids: Sequence[str]) -> None:
     """Undo: forget sessions that never started, with their claims."""
     connection.executemany("DELETE FROM sessions WHERE id = ?", [(i,) for i in ids])

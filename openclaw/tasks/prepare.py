@@ -55,12 +55,33 @@ class Task(NamedTuple):
     env: tuple[str, ...]
 
 
+class Move(NamedTuple):
+    """The work is done below `new` in a copy of what is below `old`, absolute folders both without symlinks."""
+
+    old: str
+    new: str
+
+    def path(self, path: str) -> str:
+        """Where a path of the original is in the copy; others stay."""
+        return self.new + path[len(self.old) :] if (path + "/").startswith(self.old + "/") else path
+
+    def scope(self, scope: Scope) -> Scope:
+        """Patterns that start inside the original, as they are in the copy."""
+        quoted = Move(globs.quote_path(self.old), globs.quote_path(self.new))
+        return Scope(tuple(map(quoted.path, scope.read)), tuple(map(quoted.path, scope.write)))
+
+
 def prepare(
-    request: Request, settings: Settings, counter: Counter, known: Mapping[str, Template] | None = None
+    request: Request,
+    settings: Settings,
+    counter: Counter,
+    known: Mapping[str, Template] | None = None,
+    move: Move | None = None,
 ) -> Task:
     """The task that a request asks for. Flags win over the template, the template over the settings.
 
-    `known` are the templates, loaded once by whoever prepares many.
+    `known` are the templates, loaded once by whoever prepares many. With `move` files are read where the person is,
+    and the task is to be done in the copy: all of it is claimed where neither template nor flags say what.
     BadInput for what can't be understood or is not there, NotFound for a template, Refused for unsafe files
     (`unsafe_file`), too many tokens (`over_token_limit`) and whatever else is too large (`over_limit`).
     """
@@ -72,8 +93,13 @@ def prepare(
         globs.scope(request.read or (("**",) if template.read is None else template.read), request.cwd),
         globs.scope(request.write or template.write or (), request.cwd),
     )
+    cwd = request.cwd
+    if move:
+        if not scope.write and template.write is None:
+            scope = scope._replace(write=(globs.quote_path(move.old) + "/**",))
+        scope, cwd = move.scope(scope), move.path(cwd)
     defaults, missing = _default_files(template, request, settings, counter, model)
-    rules = _rules(template, scope, request.cwd)
+    rules = _rules(template, scope, cwd)
     if template.files_limit is not None and request.max_inject_tokens is None:
         whole = counter.count(render(request.task, defaults, rules), model=model).tokens
         _check_defaults(defaults, template, template.files_limit, whole, counter, model)
@@ -94,7 +120,7 @@ def prepare(
         agent=agent,
         model=request.model,
         name=request.name,
-        cwd=request.cwd,
+        cwd=cwd,
         scope=scope,
         injected=files,
         missing=missing,
