@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from openclaw import render
@@ -16,7 +16,6 @@ from openclaw.errors import BadInput, Refused
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.spawn import Planned, plan
 from openclaw.sessions.spawn import spawn as start
-from openclaw.sessions.worktree import unseen
 from openclaw.store.sessions import Session
 from openclaw.tasks.prepare import everything
 from openclaw.tasks.request import Request, from_list
@@ -95,9 +94,7 @@ def spawn(
         requests = [Request(task=text or "", name=name, **flags)]
     if dry_run:
         return _dry_run(fleet, plan(fleet, requests), json)
-    for folder in dict.fromkeys(r.cwd for r in requests if r.worktree is not None):
-        if count := unseen(fleet, folder):
-            render.warn(f"{count} changed files in {folder} are not committed: a worktree starts without those changes")
+    _say_unseen(fleet, dict.fromkeys(r.cwd for r in requests if r.worktree is not None))
     started = start(fleet, requests, queue, waiting=lambda why: render.progress(f"waiting for a place: {why}"))
     if wait:
         return _finish(fleet, started, many=bool(from_file), json=json)
@@ -130,6 +127,14 @@ def _text(path: str, flag: str) -> str:
         raise BadInput(f"{flag} {path}: not UTF-8 at byte {error.start}", "it must be a text file") from error
     except OSError as error:
         raise BadInput(f"{flag} {path}: {error.strerror}", "name a file that can be read, or -") from error
+
+
+def _say_unseen(fleet: Fleet, folders: Iterable[str]) -> None:
+    for folder in folders:
+        from openclaw.sessions.worktree import unseen  # git, and few have a worktree
+
+        if count := unseen(fleet, folder):
+            render.warn(f"{count} changed files in {folder} are not committed: a worktree starts without those changes")
 
 
 def _next_steps(session: Session) -> None:

@@ -37,7 +37,7 @@ def discard(fleet: Fleet, id: str) -> bool:
         git = git_at(fleet, tree.top, fd)
         if tree.made and os.path.isdir(tree.path):
             keep(fleet, tree, fd)
-            return _remove(fleet, git, tree)
+            return _remove(fleet, git, tree, begun=False)  # its windows may just be dying in it
         _erase(git, tree)
         os.unlink(os.path.join(home, RECORD))
     return True
@@ -85,7 +85,7 @@ def tidy(fleet: Fleet, tree: Tree, fd: int) -> bool:
     return _remove(fleet, git_at(fleet, tree.top, fd), tree)
 
 
-def _remove(fleet: Fleet, git: Git, tree: Tree) -> bool:
+def _remove(fleet: Fleet, git: Git, tree: Tree, begun: bool = True) -> bool:
     """Unlock; remove when nothing would be lost and nobody is in it. Branch and ref go when they add nothing."""
     if not os.path.isdir(tree.path):
         git.run("worktree", "unlock", tree.path)  # git itself prunes what is no longer there
@@ -96,7 +96,7 @@ def _remove(fleet: Fleet, git: Git, tree: Tree) -> bool:
     if not _unlock(git, tree, admin):
         return False  # somebody has locked it for a reason of his own
     left = [path for path in now.ignored if os.path.basename(path.rstrip("/")) not in CACHES]
-    if now.owes or left or _came_from(fleet, tree) or _somebody_is_in(tree):
+    if now.owes or left or _came_from(fleet, tree) or (begun and _somebody_is_in(tree)):
         return False
     if git.run("worktree", "remove", tree.path).code:  # without force: git looks once more itself
         return False

@@ -11,18 +11,17 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from openclaw import processes
 from openclaw.agents import launch, registry
 from openclaw.agents.registry import Agent
 from openclaw.context.tokens import Counter
 from openclaw.errors import BadInput, Interrupted, OpenclawError, Refused
-from openclaw.sessions import admission, retire, worktree
+from openclaw.sessions import admission
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.gate import Gate
 from openclaw.sessions.status import known_server, located, settle
-from openclaw.sessions.worktree import Tree
 from openclaw.store import db, sessions
 from openclaw.store.sessions import Session
 from openclaw.tasks import templates
@@ -30,6 +29,9 @@ from openclaw.tasks.globs import overlaps
 from openclaw.tasks.prepare import Move, Task, prepare
 from openclaw.tasks.request import Request, check
 from openclaw.terminal.windows import NewWindow, Pane, close, open_windows, session_name
+
+if TYPE_CHECKING:
+    from openclaw.sessions.worktree import Tree
 
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # ids are read aloud and typed: nothing that looks alike
 
@@ -99,6 +101,8 @@ def _typed(fleet: Fleet, request: Request, agents: Mapping[str, Agent]) -> Reque
 def _tree(fleet: Fleet, request: Request, id: str) -> Tree | None:
     if request.worktree is None:
         return None
+    from openclaw.sessions import worktree  # 3 ms, and few have one
+
     request = check(request, fleet.settings)
     return worktree.plan(fleet, request.cwd, request.worktree or "", request.name, id)
 
@@ -233,6 +237,8 @@ def _open(
         )
         launch.write(built)
         if tree:
+            from openclaw.sessions import worktree  # as above
+
             worktree.make(fleet, tree)
             os.utime(os.path.join(built.folder, "launch.sh"))  # what is newer than it was changed by the sub-agent
         windows.append(
@@ -277,7 +283,7 @@ def _undo(fleet: Fleet, rows: Sequence[Session]) -> None:
             if server := fleet.terminal.running():
                 close(fleet.terminal, [(server, session_name(id)) for id in started])
             processes.end(started, grace=1.0)
-            worked = [id for id in started if not retire.discard(fleet, id)]
+            worked = _discard(fleet, [row.id for row in rows if row.worktree and row.id in started])
         except OpenclawError:
             return  # the rows stay `starting` with a dead spawner: the next command finishes this
         for id in set(started) - set(worked):
@@ -286,3 +292,12 @@ def _undo(fleet: Fleet, rows: Sequence[Session]) -> None:
         for id in worked:  # its program was quick, and what it has done in its worktree is not ours to undo
             sessions.end(fleet.store, id, "killed", fleet.now(), reason="its start was undone")
         sessions.delete(fleet.store, [id for id in ids if id not in worked])
+
+
+def _discard(fleet: Fleet, ids: Sequence[str]) -> list[str]:
+    """Undo their worktrees; those in which work was done are returned, and stay."""
+    if not ids:
+        return []
+    from openclaw.sessions import retire  # git
+
+    return [id for id in ids if not retire.discard(fleet, id)]
