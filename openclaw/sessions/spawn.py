@@ -11,7 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from openclaw import processes
 from openclaw.agents import launch, registry
@@ -28,6 +28,9 @@ from openclaw.tasks.globs import overlaps
 from openclaw.tasks.prepare import Task, prepare
 from openclaw.tasks.request import Request
 from openclaw.terminal.windows import NewWindow, Pane, close, open_windows, session_name
+
+if TYPE_CHECKING:
+    from openclaw.agents.sandbox import Wrap
 
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # ids are read aloud and typed: nothing that looks alike
 
@@ -51,6 +54,10 @@ def plan(fleet: Fleet, requests: Sequence[Request]) -> list[Planned]:
             agent = registry.get(agents, task.agent)
             environ = launch.environment(agent, fleet.settings.environ, task.env)
             launch.check_installed(agent, environ)
+            if task.sandbox:
+                from openclaw.sessions import enclose  # only with --sandbox
+
+                enclose.check(task, fleet.settings.environ)
         except OpenclawError as error:
             if len(requests) > 1:
                 error.message = f"task {number}: {error.message}"
@@ -97,7 +104,7 @@ def _row(fleet: Fleet, planned: Planned) -> Session:
         socket=fleet.terminal.socket,
         spawner=processes.identity(os.getpid()),
         conversation_id=_new_conversation() if agent.new_conversation == "uuid" else None,
-        scope=json.dumps({"read": task.scope.read, "write": task.scope.write}),
+        scope=json.dumps(task.scope_json()),
         injected=json.dumps(
             [{"path": i.path, "tokens": i.tokens, "sha256": i.sha256} for i in task.injected], ensure_ascii=False
         ),
@@ -199,6 +206,7 @@ def _start(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) ->
             environ=environ,
             writes=row.writes,
             record=row.as_json(),
+            sandbox=_wrap(fleet, task, agent, environ, row.id) if task.sandbox else None,
         )
         launch.write(built)
         windows.append(
@@ -221,6 +229,12 @@ def _start(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) ->
             )
         )
     return open_windows(fleet.terminal, windows, known=known_server(sessions.live(fleet.store)))
+
+
+def _wrap(fleet: Fleet, task: Task, agent: Agent, environ: Mapping[str, str], id: str) -> Wrap:
+    from openclaw.sessions import enclose  # only with --sandbox
+
+    return enclose.wrap(fleet, task, agent, environ, fleet.folder(id))
 
 
 def _started(fleet: Fleet, rows: Sequence[Session], panes: dict[str, Pane]) -> list[Session]:
