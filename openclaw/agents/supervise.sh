@@ -55,9 +55,12 @@ guard() {
   reap
 }
 
-changed() { # which files below the watched folders were written since the start, for `result`
+changed() { # which files below the watched folders were written since the start: the result, and what was out of scope
   ((${#watched[@]})) || return
-  find "${watched[@]}" -name .git -prune -o -type f -cnewer "$dir/launch.sh" -print0 >"$dir/changed.new" 2>/dev/null
+  local within=()
+  command -v timeout >/dev/null && within=(timeout 20) # a tree may be endless; what was found by then counts
+  "${within[@]}" find "${watched[@]}" -xdev -name .git -prune -o ! -type d -cnewer "$dir/launch.sh" -print0 \
+    >"$dir/changed.new" 2>/dev/null
   mv -f "$dir/changed.new" "$dir/changed"
 }
 

@@ -21,6 +21,7 @@ from openclaw.errors import Interrupted, OpenclawError, Refused
 from openclaw.sessions import admission
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import known_server, located, settle
+from openclaw.sessions.violations import watched
 from openclaw.store import db, sessions
 from openclaw.store.sessions import Session
 from openclaw.tasks import templates
@@ -204,7 +205,7 @@ def _start(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) ->
             model=row.model,
             conversation_id=row.conversation_id,
             environ=environ,
-            writes=row.writes,
+            writes=(*row.writes, *watched(row.scope, row.cwd, fleet.settings.home)),
             record=row.as_json(),
             sandbox=_wrap(fleet, task, agent, environ, row.id) if task.sandbox else None,
         )
