@@ -61,6 +61,12 @@ need_tmux() {
     die "tmux is missing and can't be installed from here. Type: sudo apt-get install tmux   (or: brew install tmux)" 5
 }
 
+want_bubblewrap() { # for `spawn --sandbox` alone, so its absence is no failure
+    [ "$(uname -s)" != Linux ] || command -v bwrap >/dev/null && return
+    apt_install bubblewrap && return
+    say "bubblewrap is missing and can't be installed from here: spawn --sandbox needs it (sudo apt-get install bubblewrap)"
+}
+
 # --- the virtual environment
 
 runs() { "$1" -Ic "$2" >/dev/null 2>&1 </dev/null; } # a name on PATH may be a shim that only complains: try it
@@ -123,4 +129,5 @@ if ! stamped "$PACKAGES_STAMP" packages_key || ! runs "$PY" pass; then # its Pyt
 fi
 stamped "$PROJECT_STAMP" project_key || install_project
 need_tmux
+want_bubblewrap
 "$PY" -I -m compileall -q openclaw # so that the first start is quick, also where Python may write no bytecode

@@ -12,10 +12,13 @@ import os
 import shlex
 import shutil
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openclaw.agents.registry import Agent, Words
 from openclaw.errors import BadInput, Unavailable
+
+if TYPE_CHECKING:
+    from openclaw.agents.sandbox import Wrap
 
 SUPERVISOR = os.path.join(os.path.dirname(__file__), "supervise.sh")
 # What every program may see of the environment of whoever spawns it. Anything else is named by its entry or by --env.
@@ -84,6 +87,7 @@ def build(
     environ: Mapping[str, str],
     writes: Iterable[str],
     record: Mapping[str, Any],
+    sandbox: Wrap | None = None,
 ) -> Launch:
     """Everything that the folder of a session holds at its start. Nothing is written yet."""
     values = {
@@ -102,11 +106,13 @@ def build(
     lines = ["#!/usr/bin/env bash", f"# openclaw sub-agent {id}: generated, this is what its window runs"]
     lines += [f"{key}={shlex.quote(value)}" for key, value in facts.items()]
     lines.append(f"watched=({' '.join(shlex.quote(root) for root in watched(writes))})")
-    lines.append(f"command=({command_line(agent, values)})")
+    lines.append(f"missing=({' '.join(map(shlex.quote, sandbox.missing)) if sandbox else ''})")
+    before = " ".join(map(shlex.quote, sandbox.argv)) + " " if sandbox else ""
+    lines.append(f"command=({before}{command_line(agent, values)})")
     lines.append(f"source {shlex.quote(SUPERVISOR)}")
     private = dict(environ) | {
         "OPENCLAW_TASK_FILE": values["prompt_file"],
-        "OPENCLAW_RESULT_FILE": os.path.join(folder, "result.md"),
+        "OPENCLAW_RESULT_FILE": sandbox.result if sandbox else os.path.join(folder, "result.md"),
     }
     files = {
         "task.md": prompt,

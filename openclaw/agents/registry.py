@@ -32,12 +32,15 @@ class Agent(NamedTuple):
     usage: str = "none"
     input: Mapping[str, str] = {}  # never written to
     env: Words = ()
+    guard: str = "none"
+    needs: Words = ()
+    reads: Words = ()
     memory_mb: int = 100
     install: str = ""
 
 
 _KINDS = Agent.__annotations__
-_CHOICES = {"new_conversation": ("none", "uuid"), "output": ("stream", "screen")}
+_CHOICES = {"new_conversation": ("none", "uuid"), "output": ("stream", "screen"), "guard": ("none", "hooks")}
 _PLACEHOLDERS = ("prompt", "prompt_file", "task_file", "model", "system_prompt", "conversation")
 
 

@@ -1,5 +1,6 @@
 # Runs one sub-agent in its window and records how it ended. Sourced by the session's launch.sh, which sets:
 #   id dir cwd limit (seconds, or infinity) grace (seconds) command (array) watched (array of folders)
+#   missing (array of folders that must be there while it runs, parents first)
 # Written for bash; needs no process of ours to be running: the time limit and the clean-up live here.
 #
 # Two processes: this shell waits for the program in the foreground, so that the program owns the terminal; `guard`,
@@ -54,17 +55,21 @@ guard() {
   reap
 }
 
-changed() { # which files below the watched folders were written since the start, for `result`
+changed() { # which files below the watched folders were written since the start: the result, and what was out of scope
   ((${#watched[@]})) || return
-  find "${watched[@]}" -name .git -prune -o -type f -cnewer "$dir/launch.sh" -print0 >"$dir/changed.new" 2>/dev/null
+  local within=()
+  command -v timeout >/dev/null && within=(timeout 20) # a tree may be endless; what was found by then counts
+  "${within[@]}" find "${watched[@]}" -xdev -name .git -prune -o ! -type d -cnewer "$dir/launch.sh" -print0 \
+    >"$dir/changed.new" 2>/dev/null
   mv -f "$dir/changed.new" "$dir/changed"
 }
 
-trap : INT QUIT # Ctrl-C is for the program
+trap : INT QUIT TERM # Ctrl-C is for the program; who ends us ends it too, and its end is what we wait for
 trap '' TSTP    # there is no shell to come back to
 [[ -r $dir/env ]] && source "$dir/env" && rm -f "$dir/env" # values of secrets leave the disk here
 guard &
 guard=$!
+((${#missing[@]})) && mkdir -p -m 700 -- "${missing[@]}"
 if cd -- "$cwd"; then
   "${command[@]}"
   code=$?
@@ -75,6 +80,7 @@ fi
 [[ $how == timeout ]] && code=124
 { kill -USR1 "$guard" && wait "$guard"; } 2>/dev/null # bash would report its end in the window
 reap
+for ((i = ${#missing[@]} - 1; i >= 0; i--)); do rmdir -- "${missing[i]}" 2>/dev/null; done # those it made no use of
 changed
 record "$code" "$how"
 exit "$code"

@@ -12,6 +12,7 @@ from openclaw.cli.context import id_arguments, json_argument, line, named
 from openclaw.errors import BadInput, NotFound
 from openclaw.sessions import end, output
 from openclaw.sessions.status import settle
+from openclaw.sessions.violations import relative
 from openclaw.sessions.wait import verdict
 from openclaw.sessions.wait import wait as wait_for
 from openclaw.store import sessions
@@ -117,6 +118,12 @@ def result(id: str, lines: int, json: bool) -> int:
             "changed: "
             + ", ".join(render.clean(p) for p in found.changed[:20])
             + (f" and {len(found.changed) - 20} more" if len(found.changed) > 20 else "")
+        )
+    if outside := relative(session):
+        render.out(
+            render.paint("changed outside its write scope while it ran: ", "warn")
+            + ", ".join(render.clean(p) for p in outside[:20])
+            + (f" and {len(outside) - 20} more" if len(outside) > 20 else "")
         )
     if found.output:
         render.out()

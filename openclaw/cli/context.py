@@ -57,6 +57,8 @@ def line(session: Session) -> str:
         parts.append("in " + format_duration(from_utc(session.ended_at) - from_utc(session.created_at)))
     if session.worktree:
         parts.append("worktree " + render.clean(session.worktree))
+    if session.violations != "[]":
+        parts.append(render.paint("changed files outside its write scope", "warn"))
     parts.append(
         f"{session.injected_tokens} tokens injected"
         + (f", {session.tokens_used} used, ${session.cost_usd:.2f}" if session.tokens_used else "")

@@ -26,6 +26,8 @@ def ps(everything: bool, as_json: bool, fleet: Fleet | None = None) -> int:
             render.document([s.as_json() for s in shown])
         else:
             _show(fleet, shown, everything)
+            if any(s.violations != "[]" for s in shown):
+                render.out("! files changed outside its write scope: `openclaw result ID` names them")
         _say_presence(seen)
     except BrokenPipeError:
         return render.reader_left()
@@ -46,6 +48,8 @@ def _row(session: Session, now: float) -> tuple[str, ...]:
     until = from_utc(session.ended_at) if session.ended_at else now
     name = "" if session.name == session.id else session.name
     state = session.status if not session.exit_code or session.status != "failed" else f"failed({session.exit_code})"
+    if session.violations != "[]":
+        state += "!"
     tokens = session.tokens_used or session.injected_tokens
     task = " ".join(session.task.split())
     return (

@@ -57,6 +57,7 @@ def spawn_arguments(parser: ArgumentParser) -> None:
     add("--env", metavar="K=V|K", action="append", help="a variable for it; K alone passes yours on")
     add("--allow-secret", metavar="PATH", action="append", help="inject PATH although it looks like a secret")
     add("--from", metavar="FILE", dest="from_file", help="many at once: a YAML or JSON list, or a markdown checklist")
+    add("--sandbox", action="store_true", help="enclose it with bubblewrap: only its scope is there, for every program")
     add("--queue", action="store_true", help="wait for a place instead of being refused")
     add("--wait", action="store_true", help="wait for the end and print the result")
     add("--dry-run", action="store_true", help="show files, tokens and scope; start nothing")
@@ -160,6 +161,8 @@ def _finish(fleet: Fleet, started: Sequence[Session], many: bool, json: bool) ->
 
 
 def _dry_run(fleet: Fleet, planned: Sequence[Planned], json: bool) -> int:
+    from openclaw.sessions.enclose import promises  # what only --dry-run and --sandbox need
+
     counter = Counter(fleet.cache_dir, fleet.settings.environ)
     all_files = everything(fleet.settings, counter)
     all_tokens = sum(tokens for _, tokens in all_files)
@@ -187,10 +190,10 @@ def _dry_run(fleet: Fleet, planned: Sequence[Planned], json: bool) -> int:
         )
         if tree:
             render.out(f"worktree  {render.clean(tree.path)} on the new branch {tree.branch}, from {tree.base[:9]}")
-        render.out(
-            f"may read  {_patterns(task.scope.read, task.cwd)}\nmay write {_patterns(task.scope.write, task.cwd)}"
-            f"  (claimed; {agent.name} itself is asked to keep to it, not forced)"
-        )
+        may_write = "anything" if task.open else _patterns(task.scope.write, task.cwd)
+        render.out(f"may read  {_patterns(task.scope.read, task.cwd)}\nmay write {may_write}")
+        for promise in promises(task, agent):
+            render.out(f"  {render.clean(promise)}")
         render.out(f"sees of your environment: {', '.join(sorted(environ))}")
     render.out("\nnothing was started")
     return 0
@@ -201,6 +204,8 @@ def _patterns(patterns: Sequence[str], cwd: str) -> str:
 
 
 def _as_json(planned: Planned, all_tokens: int) -> dict[str, Any]:
+    from openclaw.sessions.enclose import promises
+
     task = planned.task
     return {
         "dry_run": True,
@@ -211,7 +216,8 @@ def _as_json(planned: Planned, all_tokens: int) -> dict[str, Any]:
         "model": task.model,
         "cwd": task.cwd,
         "worktree": {"path": planned.tree.path, "branch": planned.tree.branch} if planned.tree else None,
-        "scope": {"read": list(task.scope.read), "write": list(task.scope.write)},
+        "scope": task.scope_json(),
+        "enforced": promises(task, planned.agent),
         "injected": [
             {"path": i.path, "tokens": i.tokens, "sha256": i.sha256, "first": i.first, "last": i.last}
             for i in task.injected

@@ -21,9 +21,16 @@ def kill(fleet: Fleet, found: Sequence[Session], status: str = "killed") -> list
     live = [s for s in found if s.live]
     for session in live:
         _note(fleet.folder(session.id), status)
+    outside: dict[str, list[str]] = {}
     stuck = processes.end([s.id for s in live], fleet.settings.get("kill.grace")) if live else []
+    if live:
+        from openclaw.sessions import violations  # imports subprocess: only where something was ended
+
+        outside = violations.find(fleet, live)
     kept = {s.id: _keep(fleet, s) for s in live if s.worktree}
     with db.transaction(fleet.store):
+        for id, paths in outside.items():
+            sessions.set_violations(fleet.store, id, paths)
         for session in live:
             record = read_exit(fleet.folder(session.id))
             natural = record is not None and record.how == "exit"

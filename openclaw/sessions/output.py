@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -94,15 +95,27 @@ def follow(fleet: Fleet, session: Session, lines: int | None) -> Iterator[bytes]
 
 def result(fleet: Fleet, session: Session, lines: int = 20) -> Result:
     """What came of it, while it runs too: `result.md` if the agent wrote one, else its last lines."""
-    try:
-        with open(os.path.join(fleet.folder(session.id), "result.md"), encoding="utf-8", errors="replace") as file:
-            text = file.read()
-    except OSError:
+    text = _written(fleet, session)
+    if text is None:
         try:
             text = logs(fleet, session, lines)
         except NotFound:
             text = ""
     return Result(session, text.strip("\n"), changed(fleet, session))
+
+
+def _written(fleet: Fleet, session: Session) -> str | None:
+    """The agent's own result: `result.md`, or `out/result.md` from its sandbox, from where no link may lead out."""
+    for name in ("result.md", "out/result.md"):
+        path = os.path.join(fleet.folder(session.id), name)
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            with open(fd, encoding="utf-8", errors="replace") as file:
+                if stat.S_ISREG(os.fstat(fd).st_mode):
+                    return file.read()
+        except OSError:
+            continue
+    return None
 
 
 def changed(fleet: Fleet, session: Session) -> list[str]:

@@ -22,6 +22,7 @@ from openclaw.sessions import admission
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.gate import Gate
 from openclaw.sessions.status import known_server, located, settle
+from openclaw.sessions.violations import watched
 from openclaw.store import db, sessions
 from openclaw.store.sessions import Session
 from openclaw.tasks import templates
@@ -31,6 +32,7 @@ from openclaw.tasks.request import Request, check
 from openclaw.terminal.windows import NewWindow, Pane, close, open_windows, session_name
 
 if TYPE_CHECKING:
+    from openclaw.agents.sandbox import Wrap
     from openclaw.sessions.worktree import Tree
 
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # ids are read aloud and typed: nothing that looks alike
@@ -60,6 +62,10 @@ def plan(fleet: Fleet, requests: Sequence[Request]) -> list[Planned]:
             agent = registry.get(agents, task.agent)
             environ = launch.environment(agent, fleet.settings.environ, task.env)
             launch.check_installed(agent, environ)
+            if task.sandbox:
+                from openclaw.sessions import enclose  # only with --sandbox
+
+                enclose.check(task, fleet.settings.environ)
         except OpenclawError as error:
             if len(requests) > 1:
                 error.message = f"task {number}: {error.message}"
@@ -130,7 +136,7 @@ def _row(fleet: Fleet, planned: Planned) -> Session:
         socket=fleet.terminal.socket,
         spawner=processes.identity(os.getpid()),
         conversation_id=_new_conversation() if agent.new_conversation == "uuid" else None,
-        scope=json.dumps({"read": task.scope.read, "write": task.scope.write}),
+        scope=json.dumps(task.scope_json()),
         injected=json.dumps(
             [{"path": i.path, "tokens": i.tokens, "sha256": i.sha256} for i in task.injected], ensure_ascii=False
         ),
@@ -232,8 +238,9 @@ def _open(
             model=row.model,
             conversation_id=row.conversation_id,
             environ=environ,
-            writes=row.writes,
+            writes=(*row.writes, *watched(row.scope, row.cwd, fleet.settings.home)),
             record=row.as_json(),
+            sandbox=_wrap(fleet, task, agent, environ, row.id) if task.sandbox else None,
         )
         launch.write(built)
         if tree:
@@ -261,6 +268,12 @@ def _open(
             )
         )
     return open_windows(fleet.terminal, windows, known=known_server(sessions.live(fleet.store)))
+
+
+def _wrap(fleet: Fleet, task: Task, agent: Agent, environ: Mapping[str, str], id: str) -> Wrap:
+    from openclaw.sessions import enclose  # only with --sandbox
+
+    return enclose.wrap(fleet, task, agent, environ, fleet.folder(id))
 
 
 def _started(fleet: Fleet, rows: Sequence[Session], panes: dict[str, Pane]) -> list[Session]:

@@ -139,11 +139,14 @@ def _apply(fleet: Fleet, seen: View, changed: Sequence[tuple[Session, Verdict]],
     gone = [s.id for s, v in changed if v.status == "lost"]
     if gone:
         processes.end(gone, fleet.settings.get("kill.grace"))
+    outside = _outside(fleet, [s for s, v in changed if v.ended_at or (v.status == "idle" and s.status == "working")])
     if any(s.worktree and (v.ended_at or v.undo) for s, v in changed):
         from openclaw.sessions import retire  # git, and only where such a session has ended
 
         changed = retire.leave_all(fleet, changed, now)
     with db.transaction(fleet.store):
+        for id, paths in outside.items():
+            sessions.set_violations(fleet.store, id, paths)
         for session, verdict in changed:
             if verdict.undo:
                 sessions.delete(fleet.store, [session.id])
@@ -174,8 +177,18 @@ def _apply(fleet: Fleet, seen: View, changed: Sequence[tuple[Session, Verdict]],
 
             shutil.rmtree(fleet.folder(session.id), ignore_errors=True)
     shown = {s.id: {"state": v.status} for s, v in changed if s.id in seen.panes}
+    for id in outside.keys() & shown.keys():
+        shown[id]["violations"] = str(len(outside[id]))
     if shown:
         set_tags(fleet.terminal, shown)
+
+
+def _outside(fleet: Fleet, stopped: Sequence[Session]) -> dict[str, list[str]]:
+    if all('"open": true' in session.scope for session in stopped):
+        return {}
+    from openclaw.sessions import violations  # only where a scope may have been left
+
+    return violations.find(fleet, stopped)
 
 
 def located(pane: Pane | None) -> dict[str, Any]:

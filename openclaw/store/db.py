@@ -68,6 +68,12 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         );
         """,
     ),
+    (
+        "0003_violations",  # JSON list of absolute paths that changed outside its scope
+        """
+        ALTER TABLE sessions ADD COLUMN violations TEXT NOT NULL DEFAULT '[]'
+        """,
+    ),
 )
 
 

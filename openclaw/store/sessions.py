@@ -49,6 +49,7 @@ class Session(NamedTuple):
     timeout_s: float | None = None
     exit_code: int | None = None
     ended_at: str | None = None
+    violations: str = "[]"
 
     @property
     def live(self) -> bool:
@@ -83,6 +84,7 @@ class Session(NamedTuple):
             "pid": self.pid,
             "conversation_id": self.conversation_id,
             "scope": json.loads(self.scope),
+            "violations": json.loads(self.violations),
             "injected": json.loads(self.injected),
             "injected_tokens": self.injected_tokens,
             "context": {"tokens": None, "conversation": None, "limit": None, "percent": None, "level": "unknown"},
@@ -202,6 +204,21 @@ def forget_worktree(connection: sqlite3.Connection, id: str, now: str) -> None:
 def with_worktree(connection: sqlite3.Connection) -> list[str]:
     """The ids of all sessions, ended ones too, that have a worktree."""
     return [row[0] for row in connection.execute("SELECT id FROM sessions WHERE worktree IS NOT NULL")]
+
+
+def set_violations(connection: sqlite3.Connection, id: str, paths: Sequence[str]) -> None:
+    """What changed outside its scope, of an ended session too; the caller holds the transaction."""
+    connection.execute("UPDATE sessions SET violations = ? WHERE id = ?", (json.dumps(paths), id))
+
+
+def beside(connection: sqlite3.Connection, session: Session, now: str) -> list[Session]:
+    """The other sessions that lived at some time while this one did."""
+    return _sessions(
+        connection.execute(
+            f"SELECT {COLUMNS} FROM sessions WHERE id != ? AND created_at <= ? AND (ended_at IS NULL OR ended_at >= ?)",
+            (session.id, session.ended_at or now, session.created_at),
+        )
+    )
 
 
 def delete(connection: sqlite3.Connection, ids: Sequence[str]) -> None:

@@ -147,6 +147,12 @@ def matches(pattern: str, path: str) -> bool:
     )
 
 
+def covers(pattern: str, folder: str) -> bool:
+    """Whether an absolute pattern holds a folder and everything that is or may come to be below it."""
+    names = [name for name in os.path.normpath(folder).split("/") if name]
+    return any(fit(each.path, names, _name) is not None for each in compiled(pattern) if isinstance(each.path[-1], Gap))
+
+
 def overlap(a: str, b: str) -> str | None:
     """A path, existing or not, that both absolute patterns hold; None if there is none."""
     for x in compiled(a):

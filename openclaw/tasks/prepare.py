@@ -32,6 +32,8 @@ class Scope(NamedTuple):
 class Task(NamedTuple):
     """All that is known of a sub-agent's work before it starts.
 
+    `sandbox`: its scope is enforced by bubblewrap; `open`: neither the template nor the person said what may be
+    written, so nothing is claimed and no writing refused.
     `prompt` is what it is given, `tokens` are the prompt's. `template` and `type` are names, `missing` the template's
     files that are nowhere, `env` as requested.
     """
@@ -53,6 +55,13 @@ class Task(NamedTuple):
     timeout_s: float
     budget_tokens: int | None
     env: tuple[str, ...]
+    sandbox: bool = False
+    open: bool = False
+
+    def scope_json(self) -> dict[str, object]:
+        """The scope as a session keeps it; the guard, and who looks for violations, read it."""
+        found: dict[str, object] = {"read": list(self.scope.read), "write": list(self.scope.write)}
+        return found | {key: True for key in ("sandbox", "open") if getattr(self, key)}
 
 
 class Move(NamedTuple):
@@ -98,8 +107,9 @@ def prepare(
         if not scope.write and template.write is None:
             scope = scope._replace(write=(globs.quote_path(move.old) + "/**",))
         scope, cwd = move.scope(scope), move.path(cwd)
+    free = not scope.write and template.write is None and not request.sandbox
     defaults, missing = _default_files(template, request, settings, counter, model)
-    rules = _rules(template, scope, cwd)
+    rules = _rules(template, scope, free, cwd)
     if template.files_limit is not None and request.max_inject_tokens is None:
         whole = counter.count(render(request.task, defaults, rules), model=model).tokens
         _check_defaults(defaults, template, template.files_limit, whole, counter, model)
@@ -130,6 +140,8 @@ def prepare(
         timeout_s=request.timeout or template.timeout,
         budget_tokens=request.budget_tokens or template.budget_tokens,
         env=request.env,
+        sandbox=request.sandbox,
+        open=free,
     )
 
 
@@ -175,11 +187,11 @@ def _default_files(
     return found, tuple(missing)
 
 
-def _rules(template: Template, scope: Scope, cwd: str) -> list[str]:
+def _rules(template: Template, scope: Scope, free: bool, cwd: str) -> list[str]:
     rules = template.preamble.splitlines()
     if scope.write:
         rules.append("Change only: " + ", ".join(_relative(pattern, cwd) for pattern in scope.write))
-    elif template.write is not None:
+    elif not free:
         rules.append("Change no files.")
     return rules
 

@@ -36,6 +36,7 @@ class Request(NamedTuple):
     name: str | None = None
     env: tuple[str, ...] = ()
     worktree: str | None = None  # the branch of a worktree of its own; empty: named after it
+    sandbox: bool = False
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -127,7 +128,7 @@ def _folder(cwd: str) -> str:
 _LISTS = ("inject", "read", "write", "allow_secret", "env")
 _TEXTS = ("task", "task_file", "agent", "model", "template", "type", "cwd", "name")
 _COUNTS = ("max_inject_tokens", "budget_tokens")
-_KEYS = (*_TEXTS, *_LISTS, *_COUNTS, "timeout", "scope", "worktree")
+_KEYS = (*_TEXTS, *_LISTS, *_COUNTS, "timeout", "scope", "worktree", "sandbox")
 _SCOPE = {"can_read": "read", "can_write": "write", "timeout": "timeout"}
 _TASK_FILE_BYTES = 16 * 2**20  # read no more; the limit on the text itself comes later
 _BULLET = re.compile(r"\s*[-*+]\s")
@@ -245,6 +246,10 @@ def _value(key: str, value: Any) -> Any:
         return tuple(value)
     if key == "worktree" and isinstance(value, (bool, str)):
         return value if isinstance(value, str) else "" if value else None  # true: a branch named after the task
+    if key == "sandbox":
+        if not isinstance(value, bool):
+            raise BadInput(f"'sandbox' must be true or false, found {_kind(value)}")
+        return value
     if isinstance(value, (bool, dict, list)) or (key in (*_TEXTS, "worktree") and not isinstance(value, str)):
         raise BadInput(f"{key!r} must be {'a text' if key in _TEXTS else 'a number'}, found {_kind(value)}", "quote it")
     if key == "timeout":

@@ -1,0 +1,78 @@
+"""--sandbox: a task's scope as bubblewrap enforces it; and, for every task, what is enforced and what is only asked."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping
+
+from openclaw.agents import sandbox
+from openclaw.agents.registry import Agent
+from openclaw.agents.sandbox import Mount, Wrap
+from openclaw.sessions.fleet import Fleet
+from openclaw.tasks.globs import quote_path
+from openclaw.tasks.mounts import Layout, layout
+from openclaw.tasks.prepare import Task
+
+
+def check(task: Task, environ: Mapping[str, str]) -> None:
+    """Unavailable when there is no bubblewrap that works, Refused when it can't enforce such a scope."""
+    sandbox.find(environ)
+    _layout(task)
+
+
+def wrap(fleet: Fleet, task: Task, agent: Agent, environ: Mapping[str, str], folder: str) -> Wrap:
+    """How this task's program is started; the scope is looked at anew, as it is now."""
+    found = _layout(task)
+    return sandbox.wrap(
+        shutil.which("bwrap", path=fleet.settings.environ.get("PATH")) or "bwrap",
+        agent,
+        scope=(*(Mount("ro", path) for path in _repository(task.cwd)), *found.mounts),
+        missing=found.missing,
+        cwd=task.cwd,
+        folder=folder,
+        state_dir=fleet.state_dir,
+        socket=fleet.terminal.socket,
+        environ=environ,
+    )
+
+
+def promises(task: Task, agent: Agent) -> list[str]:
+    """What keeps this program to its scope, one line each, for people: what is enforced, wider, and only asked."""
+    if task.sandbox:
+        found = _layout(task)
+        lines = [f"enforced by the sandbox for {agent.name} and all it starts: nothing else is there or can be written"]
+        lines += [f"wider in {folder}: other new names can be made there too" for folder in found.opened]
+        lines += [f"narrower: {path} can be changed but not replaced or removed" for path in found.in_place]
+        if agent.needs and (own := [p for word in agent.needs if (p := sandbox.expand(word, os.environ))]):
+            lines.append(f"also writable, because {agent.name} needs it: {', '.join(dict.fromkeys(own))}")
+        return [*lines, "not enforced: the network"]
+    if agent.guard == "hooks":
+        lines = [f"enforced by a hook for the file tools of {agent.name}; shell commands are asked to keep to it"]
+    else:
+        lines = [f"only asked of {agent.name}, not enforced"]
+    if task.open:
+        lines = [*lines, "writing is not limited: neither --write nor the type says what may change"]
+    else:
+        lines.append("what changed outside is looked for at the end and reported")
+    return [*lines, "--sandbox enforces all of it"]
+
+
+def _layout(task: Task) -> Layout:
+    return layout((*task.scope.read, *(quote_path(item.absolute) for item in task.injected)), task.scope.write)
+
+
+def _repository(cwd: str) -> list[str]:
+    """Where git keeps what a linked worktree shares, so that git can look; nothing there may be written."""
+    folder = cwd
+    while not os.path.lexists(os.path.join(folder, ".git")) and folder != "/":
+        folder = os.path.dirname(folder)
+    try:
+        with open(os.path.join(folder, ".git"), encoding="utf-8", errors="surrogateescape") as file:
+            mark, _, named = file.read(4096).partition("gitdir:")
+        own = os.path.realpath(os.path.join(folder, named.strip()))
+        with open(os.path.join(own, "commondir"), encoding="utf-8", errors="surrogateescape") as file:
+            common = os.path.realpath(os.path.join(own, file.read(4096).strip()))
+    except OSError:
+        return []  # a plain repository, whose .git is within the cwd, or none
+    return [] if mark else [common]
