@@ -14,6 +14,7 @@ from openclaw.store.sessions import Session
 from openclaw.terminal.windows import Pane, capture
 from openclaw.units import from_utc
 
+HOOK_SECONDS = 0.5  # a hook that says why it is idle may be on its way for so long
 SILENT_SECONDS = 10.0  # idle for so long without ever having worked: it took no prompt, or its hooks don't run
 
 
@@ -29,7 +30,8 @@ def said(fleet: Fleet, session: Session, pane: Pane, now: str) -> Verdict:
             asks = ""
         return Verdict("waiting", reason=_answer(session, asks)) if asks else Verdict("starting")
     if signal.state == "waiting":
-        return Verdict("waiting", reason=_answer(session, f"asks for permission: {session.asks or signal.why}"))
+        asks = f"asks for permission: {session.asks}" if session.asks else f"asks: {signal.why or 'a question'}"
+        return Verdict("waiting", reason=_answer(session, asks))
     if signal.state == "idle":
         return Verdict("idle", reason=session.last_error or signal.why)
     return Verdict(signal.state)
@@ -37,13 +39,12 @@ def said(fleet: Fleet, session: Session, pane: Pane, now: str) -> Verdict:
 
 def latest(hooks: Signal, file: Signal | None, now: str) -> Signal:
     """Which of the two is right. Pure."""
-    if file is None:
+    if file is None or (file.at < hooks.at and file.state != hooks.state and hooks.state != "starting"):
         return hooks
-    if hooks.state == "starting" and file.state == "idle":  # its first prompt is on its way
-        return file if from_utc(now) - from_utc(file.at) > SILENT_SECONDS else hooks
-    if hooks.state == "starting" or file.at > hooks.at or file.state == hooks.state:
-        return file
-    return hooks
+    if file.state == "idle" and hooks.state != "idle":
+        patience = SILENT_SECONDS if hooks.state == "starting" else HOOK_SECONDS
+        return file if from_utc(now) - from_utc(file.at) > patience else hooks
+    return file
 
 
 def _answer(session: Session, asks: str) -> str:

@@ -42,8 +42,9 @@ def test_the_first_request_holds_exactly_what_was_injected(claude: Claude) -> No
 def test_a_permission_dialog_waits_and_esc_is_idle(claude: Claude) -> None:
     claude.api.say(Reply("", (TOUCH,)))
     id = claude.spawn("touch it")["id"]
-    reason = claude.until(id, "waiting")
-    assert "touch ../outside" in reason and f"openclaw attach {id}" in reason
+    claude.until(id, "waiting")
+    until(lambda: "touch ../outside" in claude.status(id)[1])
+    assert f"openclaw attach {id}" in claude.status(id)[1]
     claude.box.cli("wait", id, exit=6)
     assert f"{id} waits: " in claude.box.cli("ps").stdout
     claude.press(id, "Escape")
@@ -78,7 +79,8 @@ def test_esc_in_a_turn_is_idle(claude: Claude) -> None:
 def test_an_api_error_is_idle_with_the_error(claude: Claude) -> None:
     claude.api.say(Reply("no such thing", status=400))
     id = claude.spawn("fail")["id"]
-    assert "400 no such thing" in claude.until(id, "idle")
+    claude.until(id, "idle")
+    until(lambda: "400 no such thing" in claude.status(id)[1])
     claude.api.say("Better.")
     claude.type(id, "again")
     until(lambda: len(claude.api.turns) == 2)
