@@ -13,6 +13,7 @@ import sqlite3
 import sys
 import time
 
+from openclaw.agents.calls import asked
 from openclaw.store import events
 
 BUSY_SECONDS = 5.0
@@ -27,7 +28,6 @@ KEPT = (
     "tool_input",
     "prompt_id",
 )
-SHOWN = 200  # characters of what it asks for
 
 
 def main() -> None:
@@ -37,8 +37,9 @@ def main() -> None:
         return
     try:
         data = json.loads(sys.stdin.buffer.read())
-        # mode=rw: a database that is not there is no reason to make an empty one
-        store = sqlite3.connect(f"file:{state_dir}/openclaw.db?mode=rw", BUSY_SECONDS, isolation_level=None, uri=True)
+        path = os.path.join(state_dir, "openclaw.db")
+        os.stat(path)  # one that is not there is no reason to make an empty one
+        store = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         store.execute("BEGIN IMMEDIATE")
         take(store, id, data)
         store.execute("COMMIT")
@@ -75,10 +76,11 @@ def change(name: str, data: dict[str, object], state: str, asks: str) -> dict[st
         error = data.get("last_assistant_message") or data.get("error") or "the turn failed"
         return {"reported_state": "idle", "asks": "", "last_error": str(error)}
     if name == "PermissionRequest":
-        return {"reported_state": "waiting", "asks": asked(data)}
+        return {"reported_state": "waiting", "asks": asked(data.get("tool_name"), data.get("tool_input"))}
     if name in ("PostToolUse", "PostToolUseFailure"):
         # only the end of the very tool it asked for: others run beside it
-        return {"reported_state": "working", "asks": ""} if state == "waiting" and asks == asked(data) else {}
+        same = state == "waiting" and asks == asked(data.get("tool_name"), data.get("tool_input"))
+        return {"reported_state": "working", "asks": ""} if same else {}
     if name == "SessionStart":
         source = data.get("source")
         if source == "compact":
@@ -90,16 +92,6 @@ def change(name: str, data: dict[str, object], state: str, asks: str) -> dict[st
     if name == "PostCompact" and data.get("trigger") == "manual":
         return {"reported_state": "idle", "asks": ""}
     return {}
-
-
-def asked(data: dict[str, object]) -> str:
-    """A tool call in one line: its name, and what tells most about it."""
-    given = data.get("tool_input")
-    values = given if isinstance(given, dict) else {}
-    for key in ("command", "file_path", "notebook_path", "url", "pattern"):
-        if isinstance(values.get(key), str):
-            return f"{data.get('tool_name')}: {values[key]}"[:SHOWN]
-    return f"{data.get('tool_name')}: {json.dumps(given, ensure_ascii=False)}"[:SHOWN]
 
 
 def find_status_file(transcript: str, conversation: str) -> str:

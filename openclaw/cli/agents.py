@@ -118,6 +118,8 @@ def result(id: str, lines: int, json: bool) -> int:
             + ", ".join(render.clean(p) for p in found.changed[:20])
             + (f" and {len(found.changed) - 20} more" if len(found.changed) > 20 else "")
         )
+    for call in found.denied:
+        render.out(f"not allowed: {render.clean(call)}")
     if found.output:
         render.out()
         render.out(found.output)

@@ -22,6 +22,10 @@ def kill(fleet: Fleet, found: Sequence[Session], status: str = "killed") -> list
     for session in live:
         _note(fleet.folder(session.id), status)
     stuck = processes.end([s.id for s in live], fleet.settings.get("kill.grace")) if live else []
+    if reporting := [s for s in live if s.reporter]:
+        from openclaw.usage import transcripts  # only where a program reports
+
+        transcripts.refresh(fleet.store, reporting, fleet.now())
     with db.transaction(fleet.store):
         for session in live:
             record = read_exit(fleet.folder(session.id))

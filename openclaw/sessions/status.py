@@ -130,8 +130,10 @@ def settle(fleet: Fleet) -> tuple[list[Session], View]:
         verdict = decide(session, seen, pane, exit, ending, alive, now, said)
         if (verdict.status, verdict.reason) != (session.status, session.reason) or verdict.ended_at or verdict.undo:
             changed.append((session, verdict))
+    used = _read_usage(fleet, rows)
     if changed:
         _apply(fleet, seen, changed, now)
+    if changed or used:
         rows = sessions.live(fleet.store)
     if len(seen.panes) > len(rows) or any(id not in seen.panes for id in (s.id for s in rows)):
         _tidy(fleet, seen, {s.id for s in rows})
@@ -142,6 +144,15 @@ def _said(fleet: Fleet, session: Session, pane: Pane, now: str) -> Verdict:
     from openclaw.sessions import reports  # only where a program reports
 
     return reports.said(fleet, session, pane, now)
+
+
+def _read_usage(fleet: Fleet, rows: Sequence[Session]) -> bool:
+    reporting = [s for s in rows if s.reporter]
+    if not reporting:
+        return False
+    from openclaw.usage import transcripts  # only where a program reports
+
+    return transcripts.refresh(fleet.store, reporting, fleet.now())
 
 
 def known_server(rows: Sequence[Session]) -> Server | None:

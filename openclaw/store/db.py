@@ -95,9 +95,12 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             session_id TEXT NOT NULL REFERENCES sessions(id) ON DELETE CASCADE,
             path TEXT NOT NULL,
             read_bytes INTEGER NOT NULL DEFAULT 0,
-            PRIMARY KEY (session_id, path)
+            compacted INTEGER NOT NULL DEFAULT 0, -- 1: since its last turn, so nobody knows its context
+            number INTEGER PRIMARY KEY,
+            UNIQUE (session_id, path)
         );
         CREATE TABLE turns (                      -- one model call as the program recorded it; the last report counts
+            number INTEGER PRIMARY KEY,
             session_id TEXT NOT NULL REFERENCES sessions(id) ON DELETE CASCADE,
             message_id TEXT NOT NULL,
             request_id TEXT NOT NULL,
@@ -109,7 +112,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             cache_write INTEGER NOT NULL,
             cache_read INTEGER NOT NULL,
             output INTEGER NOT NULL,
-            PRIMARY KEY (session_id, message_id, request_id)
+            UNIQUE (session_id, message_id, request_id)
         );
         """,
     ),

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from openclaw import hook
-from openclaw.agents import claude
+from openclaw.agents import calls, claude
 from openclaw.agents.reporters import Signal
 from openclaw.sessions import reports
 from openclaw.store import db, sessions
@@ -179,9 +179,9 @@ def test_events_mean(name: str, data: dict[str, Any], before: str, after: str | 
 
 
 def test_what_is_asked_is_one_short_line() -> None:
-    assert hook.asked({"tool_name": "Edit", "tool_input": {"file_path": "/a", "old_string": "x"}}) == "Edit: /a"
-    assert hook.asked({"tool_name": "Other", "tool_input": {"a": 1}}) == 'Other: {"a": 1}'
-    assert len(hook.asked({"tool_name": "Bash", "tool_input": {"command": "x" * 9999}})) <= hook.SHOWN
+    assert calls.asked("Edit", {"file_path": "/a", "old_string": "x"}) == "Edit: /a"
+    assert calls.asked("Other", {"a": 1}) == 'Other: {"a": 1}'
+    assert len(calls.asked("Bash", {"command": "x" * 9999})) <= calls.SHOWN
 
 
 # --- which witness is right
