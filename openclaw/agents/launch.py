@@ -11,11 +11,13 @@ import json
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openclaw.agents.registry import Agent, Words
-from openclaw.errors import BadInput, Unavailable
+from openclaw.agents.reporters import reporter
+from openclaw.errors import BadInput, Refused, Unavailable
 
 if TYPE_CHECKING:
     from openclaw.agents.sandbox import Wrap
@@ -41,6 +43,7 @@ class Launch(NamedTuple):
     files: dict[str, str]
 
 
+PROMPT_BYTES = 120_000  # Linux takes 131,072 bytes in one argument, with its end
 _PROMPT = '"$(<"$dir/task.md")"'
 
 
@@ -65,6 +68,7 @@ def command_line(agent: Agent, values: Mapping[str, str]) -> str:
         (agent.model, "model"),
         (agent.system_prompt, "system_prompt"),
         (agent.conversation, "conversation"),
+        (agent.settings, "settings_file"),
         (agent.prompt, ""),
     ):
         if not key or values.get(key):
@@ -95,6 +99,7 @@ def build(
         "conversation": conversation_id or "",
         "task_file": os.path.join(folder, "task.sh"),
         "prompt_file": os.path.join(folder, "task.md"),
+        "settings_file": os.path.join(folder, "settings.json") if agent.reports != "none" else "",
     }
     facts = {
         "id": id,
@@ -122,6 +127,8 @@ def build(
         "session.json": json.dumps(record, indent=1, ensure_ascii=False) + "\n",
         "launch.sh": "\n".join(lines) + "\n",
     }
+    if agent.reports != "none":
+        files["settings.json"] = json.dumps(reporter(agent.reports).settings(hook_program()), indent=1) + "\n"
     if any("{task_file}" in word for word in agent.prompt):
         files["task.sh"] = task + "\n"
     # marked from its first moment, as a variable of its environment: later ones don't show in the process table
@@ -146,6 +153,26 @@ def write(launch: Launch) -> None:
         fd = os.open(os.path.join(launch.folder, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(fd, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             file.write(text)
+
+
+def check_prompt(agent: Agent, prompt: str) -> None:
+    """Refused(over_limit) when the program takes its prompt as an argument and this one is too long for that."""
+    size = len(prompt.encode("utf-8", "surrogateescape"))
+    if size > PROMPT_BYTES and any("{prompt}" in word for word in agent.prompt):
+        raise Refused(
+            f"the prompt has {size} bytes and {agent.name} takes {PROMPT_BYTES} at most as it starts",
+            "inject less and let it read the files itself (--read), or name another --agent",
+            code="over_limit",
+        )
+
+
+def hook_program() -> str:
+    """The absolute path of `openclaw-hook`: beside this Python, else the first on the PATH."""
+    beside = os.path.join(os.path.dirname(sys.executable), "openclaw-hook")
+    found = beside if os.access(beside, os.X_OK) else shutil.which("openclaw-hook")
+    if not found:
+        raise Unavailable("openclaw-hook is not installed", "install openclaw again: it comes with it", code="no_hook")
+    return os.path.abspath(found)
 
 
 def check_installed(agent: Agent, environ: Mapping[str, str]) -> str:

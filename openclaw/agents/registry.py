@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from openclaw.agents import reporters
 from openclaw.errors import BadInput, NotFound
 from openclaw.settings import Settings, read_yaml
 
@@ -26,6 +27,8 @@ class Agent(NamedTuple):
     new_conversation: str = "none"
     conversation: Words = ()
     resume: Words = ()
+    reports: str = "none"
+    settings: Words = ()
     interactive: bool = False
     output: str = "stream"
     state: Words = ("exit-file", "process")
@@ -40,8 +43,13 @@ class Agent(NamedTuple):
 
 
 _KINDS = Agent.__annotations__
-_CHOICES = {"new_conversation": ("none", "uuid"), "output": ("stream", "screen"), "guard": ("none", "hooks")}
-_PLACEHOLDERS = ("prompt", "prompt_file", "task_file", "model", "system_prompt", "conversation")
+_CHOICES = {
+    "new_conversation": ("none", "uuid"),
+    "output": ("stream", "screen"),
+    "guard": ("none", "hooks"),
+    "reports": ("none", *reporters.MODULES),
+}
+_PLACEHOLDERS = ("prompt", "prompt_file", "task_file", "model", "system_prompt", "conversation", "settings_file")
 
 
 def load(settings: Settings) -> dict[str, Agent]:

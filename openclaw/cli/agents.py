@@ -125,6 +125,8 @@ def result(id: str, lines: int, json: bool) -> int:
             + ", ".join(render.clean(p) for p in outside[:20])
             + (f" and {len(outside) - 20} more" if len(outside) > 20 else "")
         )
+    for call in found.denied:
+        render.out(f"not allowed: {render.clean(call)}")
     if found.output:
         render.out()
         render.out(found.output)

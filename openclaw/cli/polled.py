@@ -40,6 +40,9 @@ def _show(fleet: Fleet, shown: Sequence[Session], everything: bool) -> None:
     now = fleet.clock()
     if shown:
         render.table(HEADERS, (_row(s, now) for s in shown), widest="TASK", styled="STATE", right=("AGE", "TOKENS"))
+        for session in shown:
+            if session.status == "waiting":
+                render.out(f"{session.id} waits: {render.clean(session.reason)}")
     else:
         render.out("no sub-agents" + ("" if everything else " are live; `openclaw ps --all` lists those that ended"))
 

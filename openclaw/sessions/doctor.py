@@ -49,6 +49,7 @@ def examine(fleet: Fleet, fix: bool = False) -> list[Check]:
         _windows,
         _tokens,
         _linger,
+        _hook_log,
     )
     for look in looks:
         try:
@@ -291,3 +292,14 @@ def _linger(fleet: Fleet, fix: bool) -> list[Check]:
     if os.geteuid() == 0 or os.path.exists(f"/var/lib/systemd/linger/{user}"):
         return [Check("logging out", "ok", "sub-agents outlive it")]
     return [Check("logging out", "warn", "may end the tmux server and all sub-agents", "loginctl enable-linger")]
+
+
+def _hook_log(fleet: Fleet, fix: bool) -> list[Check]:
+    path = os.path.join(fleet.state_dir, "hook.log")
+    try:
+        with open(path, encoding="utf-8", errors="replace") as log:
+            lines = log.read().splitlines()
+    except OSError:
+        return [Check("hooks", "ok", "no report of an agent was lost")]
+    hint = f"the rest is in {path}; remove it when it is settled"
+    return [Check("hooks", "warn", f"{len(lines)} reports of agents were lost, the last at {lines[-1]}", hint)]

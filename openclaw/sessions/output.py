@@ -13,8 +13,8 @@ from openclaw.agents import registry
 from openclaw.agents.launch import watched
 from openclaw.errors import NotFound
 from openclaw.sessions.fleet import Fleet
-from openclaw.sessions.status import settle
-from openclaw.store import sessions
+from openclaw.sessions.status import read_exit, settle
+from openclaw.store import sessions, turns
 from openclaw.store.sessions import Session
 from openclaw.tasks.globs import matches
 from openclaw.terminal.windows import capture, view
@@ -27,14 +27,22 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 class Result(NamedTuple):
-    """`output` is the agent's own result, or the last lines it printed; `changed` are paths relative to its cwd."""
+    """`output` is the agent's own result, its last message, or the last lines it printed; `changed` are paths relative
+    to its cwd; `denied` are tool calls that were not allowed. `by_itself` is None while it lives."""
 
     session: Session
     output: str
     changed: list[str]
+    denied: list[str]
+    by_itself: bool | None
 
     def as_json(self) -> dict[str, Any]:
-        return self.session.as_json() | {"result": {"output": self.output, "changed": self.changed}}
+        return self.session.as_json() | {
+            "result": {"output": self.output, "changed": self.changed},
+            "error": self.session.last_error,
+            "denied": self.denied,
+            "by_itself": self.by_itself,
+        }
 
 
 def plain(data: bytes) -> str:
@@ -94,14 +102,26 @@ def follow(fleet: Fleet, session: Session, lines: int | None) -> Iterator[bytes]
 
 
 def result(fleet: Fleet, session: Session, lines: int = 20) -> Result:
-    """What came of it, while it runs too: `result.md` if the agent wrote one, else its last lines."""
-    text = _written(fleet, session)
-    if text is None:
+    """What came of it, while it runs too: `result.md` if the agent wrote one, else its last message or lines."""
+    said, denied = _own_words(fleet, session) if session.reporter else ("", [])
+    text = _written(fleet, session) or said
+    if not text:
         try:
             text = logs(fleet, session, lines)
         except NotFound:
             text = ""
-    return Result(session, text.strip("\n"), changed(fleet, session))
+    exit = read_exit(fleet.folder(session.id))
+    by_itself = None if session.live else exit is not None and exit.how == "exit"
+    return Result(session, text.strip("\n"), changed(fleet, session), denied, by_itself)
+
+
+def _own_words(fleet: Fleet, session: Session) -> tuple[str, list[str]]:
+    """The last message and the denials, from the transcripts of a program that writes them."""
+    from openclaw.usage import transcripts  # only where a program reports
+
+    known = turns.transcripts(fleet.store, [session.id])
+    denied = [call for each in known for call in transcripts.denials(each.path)]
+    return transcripts.last_message(transcripts.current(known, session.conversation_id)), denied
 
 
 def _written(fleet: Fleet, session: Session) -> str | None:

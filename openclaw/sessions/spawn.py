@@ -66,6 +66,7 @@ def plan(fleet: Fleet, requests: Sequence[Request]) -> list[Planned]:
                 from openclaw.sessions import enclose  # only with --sandbox
 
                 enclose.check(task, fleet.settings.environ)
+            launch.check_prompt(agent, task.prompt)
         except OpenclawError as error:
             if len(requests) > 1:
                 error.message = f"task {number}: {error.message}"
@@ -136,6 +137,7 @@ def _row(fleet: Fleet, planned: Planned) -> Session:
         socket=fleet.terminal.socket,
         spawner=processes.identity(os.getpid()),
         conversation_id=_new_conversation() if agent.new_conversation == "uuid" else None,
+        reporter="" if agent.reports == "none" else agent.reports,
         scope=json.dumps(task.scope_json()),
         injected=json.dumps(
             [{"path": i.path, "tokens": i.tokens, "sha256": i.sha256} for i in task.injected], ensure_ascii=False
@@ -261,7 +263,7 @@ def _open(
                     "agent": agent.name,
                     "type": row.type,
                     "task": " ".join(row.task.split())[:200],
-                    "state": "working",
+                    "state": _first_state(row),
                     "dir": built.folder,
                     "state_dir": fleet.state_dir,
                 },
@@ -276,11 +278,16 @@ def _wrap(fleet: Fleet, task: Task, agent: Agent, environ: Mapping[str, str], id
     return enclose.wrap(fleet, task, agent, environ, fleet.folder(id))
 
 
+def _first_state(row: Session) -> str:
+    """A program that reports is starting until it says otherwise; any other is taken at its process."""
+    return "starting" if row.reporter else "working"
+
+
 def _started(fleet: Fleet, rows: Sequence[Session], panes: dict[str, Pane]) -> list[Session]:
     with db.transaction(fleet.store):
         for row in rows:
             if not sessions.update(
-                fleet.store, row.id, fleet.now(), status="working", spawner="", **located(panes[row.id])
+                fleet.store, row.id, fleet.now(), status=_first_state(row), spawner="", **located(panes[row.id])
             ):
                 raise Interrupted(f"session {row.id} was ended while it was starting", "nothing of it is left")
     return sessions.by_ids(fleet.store, [row.id for row in rows])

@@ -61,9 +61,16 @@ def read_ending(folder: str) -> str:
 
 
 def decide(
-    session: Session, seen: View, pane: Pane | None, exit: Exit | None, ending: str, spawner_alive: bool, now: str
+    session: Session,
+    seen: View,
+    pane: Pane | None,
+    exit: Exit | None,
+    ending: str,
+    spawner_alive: bool,
+    now: str,
+    said: Verdict | None = None,
 ) -> Verdict:
-    """The one place where a state comes from. Pure."""
+    """The one place where a state comes from. Pure. `said` is what a program that reports says about itself."""
     if exit:
         ended = utc(exit.at)
         if exit.how == "exit":
@@ -87,6 +94,8 @@ def decide(
         )
     if seen.presence == "unknown":
         return Verdict(session.status, reason=seen.problem or "tmux does not answer")
+    if pane and not pane.dead and said and not spawner_alive:
+        return said
     if pane and not pane.dead:
         return Verdict(session.status if session.status != "starting" or spawner_alive else "working")
     if session.status == "starting" and spawner_alive:
@@ -98,7 +107,7 @@ def decide(
             pane.dead_status if pane.dead_status is not None else 128 + pane.dead_signal if pane.dead_signal else None
         )
         return Verdict("failed", code, "its supervisor was killed", now)
-    if session.status == "starting":
+    if session.status == "starting" and not session.pane_id:
         return Verdict("lost", undo=True)
     return Verdict("lost", None, "the tmux server is gone" if seen.presence == "absent" else "its window is gone", now)
 
@@ -118,15 +127,33 @@ def settle(fleet: Fleet) -> tuple[list[Session], View]:
         alive = session.status == "starting" and processes.alive(session.spawner)
         exit = read_exit(folder)
         ending = read_ending(folder) if exit or not pane or pane.dead else ""
-        verdict = decide(session, seen, pane, exit, ending, alive, now)
+        said = _said(fleet, session, pane, now) if session.reporter and pane and not (pane.dead or exit) else None
+        verdict = decide(session, seen, pane, exit, ending, alive, now, said)
         if (verdict.status, verdict.reason) != (session.status, session.reason) or verdict.ended_at or verdict.undo:
             changed.append((session, verdict))
+    used = _read_usage(fleet, rows)
     if changed:
         _apply(fleet, seen, changed, now)
+    if changed or used:
         rows = sessions.live(fleet.store)
     if len(seen.panes) > len(rows) or any(id not in seen.panes for id in (s.id for s in rows)):
         _tidy(fleet, seen, {s.id for s in rows})
     return rows, seen
+
+
+def _said(fleet: Fleet, session: Session, pane: Pane, now: str) -> Verdict:
+    from openclaw.sessions import reports  # only where a program reports
+
+    return reports.said(fleet, session, pane, now)
+
+
+def _read_usage(fleet: Fleet, rows: Sequence[Session]) -> bool:
+    reporting = [s for s in rows if s.reporter]
+    if not reporting:
+        return False
+    from openclaw.usage import transcripts  # only where a program reports
+
+    return transcripts.refresh(fleet.store, reporting, fleet.now())
 
 
 def known_server(rows: Sequence[Session]) -> Server | None:

@@ -29,14 +29,21 @@ def wait(
         if all(ready) or (any_one and any(ready)):
             return found, False
         pending = [fleet.folder(s.id) for s, r in zip(found, ready, strict=True) if not r]
-        looked = time.monotonic()
+        looked, version = time.monotonic(), _version(fleet)
         while not any(os.path.exists(os.path.join(folder, "exit")) for folder in pending):
+            if _version(fleet) != version:
+                break
             if deadline and time.monotonic() > deadline:
                 return found, True
             if time.monotonic() > looked + LOOK_SECONDS:
                 break
             time.sleep(POLL_SECONDS)  # between two looks at the predicate
         settle(fleet)
+
+
+def _version(fleet: Fleet) -> int:
+    """Changes when another process wrote to the store, as hooks do."""
+    return int(fleet.store.execute("PRAGMA data_version").fetchone()[0])
 
 
 def verdict(found: Sequence[Session], timed_out: bool, any_one: bool = False) -> int:

@@ -69,6 +69,54 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         """,
     ),
     (
+        "0002_what_agents_report",
+        """
+        -- how its program reports, '' if it can't
+        ALTER TABLE sessions ADD COLUMN reporter TEXT NOT NULL DEFAULT '';
+        -- what its hooks said last, when, what it asks for, and why its last turn failed
+        ALTER TABLE sessions ADD COLUMN reported_state TEXT NOT NULL DEFAULT '';
+        ALTER TABLE sessions ADD COLUMN reported_at TEXT NOT NULL DEFAULT '';
+        ALTER TABLE sessions ADD COLUMN asks TEXT NOT NULL DEFAULT '';
+        ALTER TABLE sessions ADD COLUMN last_error TEXT NOT NULL DEFAULT '';
+        -- where the program itself keeps its state
+        ALTER TABLE sessions ADD COLUMN status_file TEXT NOT NULL DEFAULT '';
+        -- NULL: not known
+        ALTER TABLE sessions ADD COLUMN context_tokens INTEGER;
+        ALTER TABLE sessions ADD COLUMN conversation_tokens INTEGER;
+        CREATE TABLE events (                     -- what hooks reported, oldest first
+            number INTEGER PRIMARY KEY,
+            session_id TEXT NOT NULL REFERENCES sessions(id) ON DELETE CASCADE,
+            at TEXT NOT NULL,
+            name TEXT NOT NULL,
+            data TEXT NOT NULL                    -- JSON, the parts of the report that are worth keeping
+        );
+        CREATE INDEX events_session ON events(session_id, number);
+        CREATE TABLE transcripts (                -- every conversation it had, and how far each was read
+            session_id TEXT NOT NULL REFERENCES sessions(id) ON DELETE CASCADE,
+            path TEXT NOT NULL,
+            read_bytes INTEGER NOT NULL DEFAULT 0,
+            compacted INTEGER NOT NULL DEFAULT 0, -- 1: since its last turn, so nobody knows its context
+            number INTEGER PRIMARY KEY,
+            UNIQUE (session_id, path)
+        );
+        CREATE TABLE turns (                      -- one model call as the program recorded it; the last report counts
+            number INTEGER PRIMARY KEY,
+            session_id TEXT NOT NULL REFERENCES sessions(id) ON DELETE CASCADE,
+            message_id TEXT NOT NULL,
+            request_id TEXT NOT NULL,
+            path TEXT NOT NULL,                   -- the transcript it is from
+            at TEXT NOT NULL,
+            model TEXT NOT NULL,
+            side INTEGER NOT NULL,                -- 1: of an agent inside the agent
+            input INTEGER NOT NULL,
+            cache_write INTEGER NOT NULL,
+            cache_read INTEGER NOT NULL,
+            output INTEGER NOT NULL,
+            UNIQUE (session_id, message_id, request_id)
+        );
+        """,
+    ),
+    (
         "0003_violations",  # JSON list of absolute paths that changed outside its scope
         """
         ALTER TABLE sessions ADD COLUMN violations TEXT NOT NULL DEFAULT '[]'

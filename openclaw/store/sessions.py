@@ -50,6 +50,14 @@ class Session(NamedTuple):
     exit_code: int | None = None
     ended_at: str | None = None
     violations: str = "[]"
+    reporter: str = ""
+    reported_state: str = ""
+    reported_at: str = ""
+    asks: str = ""
+    last_error: str = ""
+    status_file: str = ""
+    context_tokens: int | None = None
+    conversation_tokens: int | None = None
 
     @property
     def live(self) -> bool:
@@ -87,7 +95,13 @@ class Session(NamedTuple):
             "violations": json.loads(self.violations),
             "injected": json.loads(self.injected),
             "injected_tokens": self.injected_tokens,
-            "context": {"tokens": None, "conversation": None, "limit": None, "percent": None, "level": "unknown"},
+            "context": {
+                "tokens": self.context_tokens,
+                "conversation": self.conversation_tokens,
+                "limit": None,
+                "percent": None,
+                "level": "unknown",
+            },
             "tokens_used": self.tokens_used,
             "cost_usd": self.cost_usd,
             "budget": {"tokens": self.budget_tokens, "usd": self.budget_usd},

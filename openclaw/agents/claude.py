@@ -1,0 +1,55 @@
+"""Claude Code, as far as it differs: its hooks, its session file, the dialogs of its first start."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from typing import Any
+
+from openclaw.agents.reporters import Signal
+from openclaw.units import utc
+
+HOOK_SECONDS = 10
+# PostToolUse tells when a permission was given; async, for no tool call has to wait until that is written down.
+EVENTS = {
+    "SessionStart": {}, "SessionEnd": {}, "UserPromptSubmit": {}, "Stop": {}, "StopFailure": {},
+    "PermissionRequest": {}, "PreCompact": {}, "PostCompact": {},
+    "PostToolUse": {"async": True}, "PostToolUseFailure": {"async": True},
+}  # fmt: skip
+# `status` in its session file. Undocumented: anything else says nothing.
+STATUS = {"idle": "idle", "busy": "working", "waiting": "waiting", "shell": "idle"}
+DIALOGS = (  # all of the words are on the screen; what to say then
+    (("Yes, I trust this folder",), "asks whether you trust the folder"),
+    (("Do you want to use this API key?",), "asks whether to use the API key of the environment"),
+    (("Bypass Permissions mode", "Yes, I accept"), "asks you to accept running without permissions"),
+    (("Select login method",), "asks you to log in"),
+    (("Choose the text style",), "asks the questions of its first start"),
+    (("Let's get started",), "asks the questions of its first start"),
+    (("Press Enter to continue", "Security notes"), "asks the questions of its first start"),
+)
+
+
+def settings(hook: str) -> dict[str, Any]:
+    """The file for `--settings`: our hook at every event that changes what is known about it."""
+    command = {"type": "command", "command": shlex.quote(hook), "timeout": HOOK_SECONDS}
+    return {"hooks": {event: [{"hooks": [command | more]}] for event, more in EVENTS.items()}}
+
+
+def look(status_file: str) -> Signal | None:
+    """`<config>/sessions/<pid>.json`: the only thing that changes when a person presses Esc."""
+    try:
+        with open(status_file, encoding="utf-8") as file:
+            said = json.load(file)
+        state = STATUS[said["status"]]
+        why = {"shell": "a command of it still runs in the background", "waiting": str(said.get("waitingFor") or "")}
+        return Signal(state, utc(said["statusUpdatedAt"] / 1000), why.get(said["status"], ""))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def dialog(screen: str) -> str:
+    """The dialogs that it can open before its first turn, by words of version 2.1."""
+    for words, meaning in DIALOGS:
+        if all(word in screen for word in words):
+            return meaning
+    return ""

@@ -1,0 +1,36 @@
+"""Programs that say themselves what they do: a module for each way of saying it, named by `reports` in agents.yaml."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+MODULES = {"claude-hooks": "openclaw.agents.claude"}
+
+
+class Signal(NamedTuple):
+    """What a program does: starting, working, waiting or idle; since when (ISO 8601 UTC); and why, for people."""
+
+    state: str
+    at: str = ""
+    why: str = ""
+
+
+class Reporter(Protocol):
+    """What has to be known about such a program."""
+
+    def settings(self, hook: str) -> dict[str, Any]:
+        """The content of the settings file that makes it call `hook`, an absolute path."""
+
+    def look(self, status_file: str) -> Signal | None:
+        """What it says in its own file; None when there is none or it can't be read: that means nothing."""
+
+    def dialog(self, screen: str) -> str:
+        """Which dialog of its first start the screen shows, and what to do; empty if none is recognised."""
+
+
+def reporter(name: str) -> Reporter:
+    """The module of this name, imported when first needed."""
+    import importlib
+
+    module: Any = importlib.import_module(MODULES[name])
+    return module  # type: ignore[no-any-return]

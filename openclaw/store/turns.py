@@ -1,0 +1,87 @@
+"""The transcripts and turns tables: what each conversation used, one row for each model call."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+
+class Turn(NamedTuple):
+    """One model call. Tokens as the API reported them; `side` means: of an agent inside the agent."""
+
+    message_id: str
+    request_id: str
+    at: str
+    model: str
+    side: bool
+    input: int
+    cache_write: int
+    cache_read: int
+    output: int
+
+    @property
+    def context(self) -> int:
+        """The tokens that were sent."""
+        return self.input + self.cache_write + self.cache_read
+
+
+class Transcript(NamedTuple):
+    """A conversation's file and how far it was read."""
+
+    session_id: str
+    path: str
+    read_bytes: int
+
+
+_INSERT = """
+    INSERT INTO turns
+        (session_id, path, message_id, request_id, at, model, side, input, cache_write, cache_read, output)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (session_id, message_id, request_id) DO UPDATE SET path = excluded.path, at = excluded.at,
+        input = excluded.input, cache_write = excluded.cache_write, cache_read = excluded.cache_read,
+        output = excluded.output
+"""
+
+
+def transcripts(connection: sqlite3.Connection, ids: Sequence[str]) -> list[Transcript]:
+    """All conversations of these sessions, in the order in which they began."""
+    marks = ", ".join("?" * len(ids))
+    rows = connection.execute(
+        f"SELECT session_id, path, read_bytes FROM transcripts WHERE session_id IN ({marks}) ORDER BY number", ids
+    )
+    return [Transcript(*row) for row in rows]
+
+
+def add(
+    connection: sqlite3.Connection, id: str, path: str, found: Iterable[Turn], read_bytes: int, compacted: bool | None
+) -> None:
+    """Record what was read of a transcript; a call that is reported again counts as it was reported last.
+
+    `compacted`: whether it was after its last turn; None when neither was read. The caller holds the transaction.
+    """
+    connection.executemany(_INSERT, [(id, path, *turn) for turn in found])
+    connection.execute(
+        "INSERT INTO transcripts (session_id, path, read_bytes, compacted) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (session_id, path) DO UPDATE SET read_bytes = excluded.read_bytes,"
+        " compacted = coalesce(?, compacted)",
+        (id, path, read_bytes, bool(compacted), compacted),
+    )
+
+
+def total(connection: sqlite3.Connection, id: str) -> int:
+    """All tokens of all its turns: input, written to and read from caches, output."""
+    row = connection.execute(
+        "SELECT coalesce(sum(input + cache_write + cache_read + output), 0) FROM turns WHERE session_id = ?", (id,)
+    ).fetchone()
+    return int(row[0])
+
+
+def context(connection: sqlite3.Connection, id: str, path: str) -> tuple[int, int] | None:
+    """What a conversation's first and last turn sent; None before there is one, and after a compaction."""
+    rows = connection.execute(
+        "SELECT input + cache_write + cache_read FROM turns WHERE session_id = ? AND path = ? AND side = 0"
+        " AND NOT EXISTS (SELECT 1 FROM transcripts WHERE session_id = ? AND path = ? AND compacted) ORDER BY number",
+        (id, path, id, path),
+    ).fetchall()
+    return (int(rows[0][0]), int(rows[-1][0])) if rows else None

@@ -1,0 +1,1 @@
+"""What agents used: the ledger of turns."""
