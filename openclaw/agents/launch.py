@@ -43,6 +43,7 @@ class Launch(NamedTuple):
     files: dict[str, str]
 
 
+READ_ONLY = ("BASHOPTS", "BASH_VERSINFO", "EUID", "PPID", "SHELLOPTS", "UID")
 PROMPT_BYTES = 120_000  # Linux takes 131,072 bytes in one argument, with its end
 _PROMPT = '"$(<"$dir/task.md")"'
 
@@ -55,6 +56,8 @@ def environment(agent: Agent, environ: Mapping[str, str], wanted: Iterable[str])
     chosen = {k: v for k, v in environ.items() if k in exact or any(fnmatch.fnmatchcase(k, g) for g in globs)}
     for item in wanted:
         key, given, value = item.partition("=")
+        if key in READ_ONLY:
+            raise BadInput(f"--env {key}: bash, which starts every program, does not let go of it", "leave it out")
         if not given and key not in environ:
             raise BadInput(f"--env {key}: there is no {key} in your environment", f"set it, or write --env {key}=VALUE")
         chosen[key] = value if given else environ[key]

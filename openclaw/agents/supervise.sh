@@ -13,10 +13,18 @@ if [[ -z ${OPENCLAW_CLEAN-} ]]; then # somebody else started this server: only o
 fi
 unset OPENCLAW_CLEAN
 
-members() { # pids of the sub-agent's processes: candidates, some of them already gone
+members() { # pids of the sub-agent's processes: marked, in this terminal's session, or descending from one that is
   if [[ -d /proc/self ]]; then
-    grep -lszxF "OPENCLAW_SESSION_ID=$id" /proc/[0-9]*/environ | cut -d/ -f3
-    awk -v sid="$$" '{ pid = $1; sub(/.*\) /, ""); if ($4 == sid && $1 != "Z") print pid }' /proc/[0-9]*/stat
+    local marked
+    marked=$(grep -lszxF "OPENCLAW_SESSION_ID=$id" /proc/[0-9]*/environ | cut -d/ -f3)
+    # cat, for awk gives up at a process that is gone meanwhile
+    cat /proc/[0-9]*/stat | awk -v sid="$$" -v marked="$marked" '
+      { pid = $1; sub(/.*\) /, ""); if ($1 == "Z") next; parent[pid] = $2; if ($4 == sid) mine[pid] }
+      END {
+        for (n = split(marked, list); n; n--) mine[list[n]]
+        do { grew = 0; for (p in parent) if (!(p in mine) && (parent[p] in mine)) { mine[p]; grew = 1 } } while (grew)
+        for (p in mine) print p
+      }'
   else
     ps -A -o pid=,ppid= | awk -v top="$$" '{ parent[$1] = $2 }
       END { for (p in parent) for (q = p; q in parent; q = parent[q]) if (parent[q] == top) { print p; break } }'
@@ -24,31 +32,33 @@ members() { # pids of the sub-agent's processes: candidates, some of them alread
 }
 
 reap() { # TERM, after the grace KILL, until nobody is left; those who are born meanwhile too
-  local me=$BASHPID signal=TERM deadline=$((SECONDS + grace)) pid alive
+  local me=$BASHPID signal=TERM deadline=$((SECONDS + grace)) pid left=()
   while :; do
-    alive=()
-    for pid in $(members); do
-      [[ $pid != "$$" && $pid != "$me" ]] && kill -"$signal" "$pid" 2>/dev/null && alive+=("$pid")
-    done
-    ((${#alive[@]})) || return
-    kill -CONT "${alive[@]}" 2>/dev/null
+    # once ours, ours for good: what has lost its parent is found no more
+    for pid in $(printf '%s\n' "${left[@]}" $(members) | sort -u); do
+      [[ $pid != "$$" && $pid != "$me" ]] && kill -"$signal" "$pid" && printf '%s\n' "$pid"
+    done >"$dir/left" 2>/dev/null
+    mapfile -t left <"$dir/left"
+    ((${#left[@]})) || break
+    kill -CONT "${left[@]}" 2>/dev/null
     signal=0
     ((SECONDS > deadline)) && signal=KILL
-    ((SECONDS > deadline + 10)) && return # stuck in the kernel: no signal helps
+    ((SECONDS > deadline + 10)) && break # stuck in the kernel: no signal helps
     sleep 0.05
   done
+  rm -f "$dir/left"
 }
 
 record() { # code, how: the one truth about the end, there as a whole or not at all
-  printf '%s %s %s\n' "$1" "$2" "${EPOCHREALTIME-$(date +%s)}" >"$dir/exit.new"
-  sync "$dir/exit.new" 2>/dev/null
+  printf '%s %s %s\n' "$1" "$2" "${EPOCHREALTIME-$(date +%s)}" >"$dir/exit.new" || return # a full disk
+  sync "$dir/exit.new"
   mv -f "$dir/exit.new" "$dir/exit"
-}
+} 2>/dev/null
 
 guard() {
   trap 'printf hangup >"$dir/ending"; reap; record 129 hangup; exit' HUP
-  trap 'kill $!; exit' USR1
-  trap '' INT QUIT TSTP
+  trap 'kill -KILL $!; exit' USR1
+  trap '' INT QUIT TSTP TERM
   sleep "$limit" &
   wait $!
   printf timeout >"$dir/ending"
@@ -58,7 +68,7 @@ guard() {
 changed() { # which files below the watched folders were written since the start: the result, and what was out of scope
   ((${#watched[@]})) || return
   local within=()
-  command -v timeout >/dev/null && within=(timeout 20) # a tree may be endless; what was found by then counts
+  command -v timeout >/dev/null && within=(timeout 5) # a tree may be endless; what was found by then counts
   "${within[@]}" find "${watched[@]}" -xdev -name .git -prune -o ! -type d -cnewer "$dir/launch.sh" -print0 \
     >"$dir/changed.new" 2>/dev/null
   mv -f "$dir/changed.new" "$dir/changed"
@@ -66,12 +76,17 @@ changed() { # which files below the watched folders were written since the start
 
 trap : INT QUIT TERM # Ctrl-C is for the program; who ends us ends it too, and its end is what we wait for
 trap '' TSTP    # there is no shell to come back to
-[[ -r $dir/env ]] && source "$dir/env" && rm -f "$dir/env" # values of secrets leave the disk here
+private=''
+[[ -r $dir/env ]] && private=$(<"$dir/env") && rm -f "$dir/env" # values of secrets leave the disk here
+begin() ( # in a process of its own: nothing of its environment may reach this one
+  eval "$private"
+  exec "$@"
+)
 guard &
 guard=$!
 ((${#missing[@]})) && mkdir -p -m 700 -- "${missing[@]}"
 if cd -- "$cwd"; then
-  "${command[@]}"
+  begin "${command[@]}"
   code=$?
 else
   code=126

@@ -18,11 +18,12 @@ def kill(fleet: Fleet, found: Sequence[Session], status: str = "killed") -> list
 
     Their folders, logs and rows stay. A kill that is interrupted has noted its intent: the next command finishes it.
     """
+    grace = fleet.settings.get("kill.grace")  # before anything is noted: a setting may be wrong
     live = [s for s in found if s.live]
     for session in live:
         _note(fleet.folder(session.id), status)
     outside: dict[str, list[str]] = {}
-    stuck = processes.end([s.id for s in live], fleet.settings.get("kill.grace")) if live else []
+    stuck = processes.end([s.id for s in live], grace) if live else []
     if live:
         from openclaw.sessions import violations  # imports subprocess: only where something was ended
 
@@ -44,7 +45,7 @@ def kill(fleet: Fleet, found: Sequence[Session], status: str = "killed") -> list
             sessions.end(fleet.store, session.id, final, fleet.now(), exit_code=code, reason=reason)
     seen = view(fleet.terminal)
     if seen.server:
-        close(fleet.terminal, [(seen.server, seen.panes[s.id].session_name) for s in found if s.id in seen.panes])
+        close(fleet.terminal, [(seen.server, seen.panes[s.id].session_id) for s in found if s.id in seen.panes])
     return sessions.by_ids(fleet.store, [s.id for s in found])
 
 

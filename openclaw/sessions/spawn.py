@@ -269,7 +269,7 @@ def _open(
                 },
             )
         )
-    return open_windows(fleet.terminal, windows, known=known_server(sessions.live(fleet.store)))
+    return open_windows(fleet.terminal, windows, known=known_server(fleet, sessions.live(fleet.store)))
 
 
 def _wrap(fleet: Fleet, task: Task, agent: Agent, environ: Mapping[str, str], id: str) -> Wrap:

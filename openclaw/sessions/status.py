@@ -19,6 +19,9 @@ from openclaw.terminal.server import Server
 from openclaw.terminal.windows import Pane, View, close, set_tags, view
 from openclaw.units import from_utc, utc
 
+RECORDED = ("exit", "timeout", "killed", "halted", "hangup")
+LATEST = 4e9  # epoch seconds, 2096: what lies beyond was not written by the supervisor
+
 
 class Exit(NamedTuple):
     """What the supervisor recorded: `how` is exit, timeout, killed, halted, hangup or damaged; `at` epoch seconds."""
@@ -29,13 +32,15 @@ class Exit(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What a session's state is now. `undo` means: it never started and must be forgotten."""
+    """What a session's state is now. `undo`: it never started and must be forgotten. `sweep`: it ended, but nobody
+    recorded that its processes have."""
 
     status: str
     exit_code: int | None = None
     reason: str = ""
     ended_at: str = ""
     undo: bool = False
+    sweep: bool = False
 
 
 def read_exit(folder: str) -> Exit | None:
@@ -44,7 +49,10 @@ def read_exit(folder: str) -> Exit | None:
         with open(os.path.join(folder, "exit"), encoding="ascii") as file:
             at = os.fstat(file.fileno()).st_mtime
             code, how, when = file.read().split()
-        return Exit(int(code), how, float(when.replace(",", ".")))
+        found = Exit(int(code), how, float(when.replace(",", ".")))
+        if not (0 <= int(code) <= 255 and how in RECORDED and 0 < found.at < LATEST):
+            raise ValueError(code, how, when)
+        return found
     except ValueError:
         return Exit(None, "damaged", at)
     except OSError:
@@ -85,7 +93,9 @@ def decide(
                 ended,
             )
         if exit.how == "damaged":
-            return Verdict("failed", None, "its exit record is damaged", ended)
+            return Verdict(
+                "failed", pane.dead_status if pane else None, "its exit record is damaged", ended, sweep=True
+            )
         return Verdict(
             exit.how,
             exit.code,
@@ -94,22 +104,23 @@ def decide(
         )
     if seen.presence == "unknown":
         return Verdict(session.status, reason=seen.problem or "tmux does not answer")
+    if ending in ("killed", "halted") and not (session.status == "starting" and spawner_alive):
+        return Verdict(ending, None, "", now, sweep=True)  # also while it lives: whoever began that did not finish it
     if pane and not pane.dead and said and not spawner_alive:
         return said
     if pane and not pane.dead:
         return Verdict(session.status if session.status != "starting" or spawner_alive else "working")
     if session.status == "starting" and spawner_alive:
         return Verdict("starting")
-    if ending in ("killed", "halted"):
-        return Verdict(ending, None, "", now)
+    if pane and pane.dead_status is not None:
+        return Verdict("failed" if pane.dead_status else "done", pane.dead_status, "no exit record", now, sweep=True)
     if pane:
-        code = (
-            pane.dead_status if pane.dead_status is not None else 128 + pane.dead_signal if pane.dead_signal else None
-        )
-        return Verdict("failed", code, "its supervisor was killed", now)
+        code = 128 + pane.dead_signal if pane.dead_signal else None
+        return Verdict("failed", code, "its supervisor was killed", now, sweep=True)
     if session.status == "starting" and not session.pane_id:
         return Verdict("lost", undo=True)
-    return Verdict("lost", None, "the tmux server is gone" if seen.presence == "absent" else "its window is gone", now)
+    why = "the tmux server is gone" if seen.presence == "absent" else "its window is gone"
+    return Verdict("lost", None, why, now, sweep=True)
 
 
 def settle(fleet: Fleet) -> tuple[list[Session], View]:
@@ -119,16 +130,18 @@ def settle(fleet: Fleet) -> tuple[list[Session], View]:
     first, so that a freed claim is really free. A spawn whose process died is completed or undone.
     """
     rows = sessions.live(fleet.store)
-    seen = view(fleet.terminal, known_server(rows))
+    seen = view(fleet.terminal, known_server(fleet, rows))
+    elsewhere = seen._replace(presence="unknown", problem="its window is on another socket")
     now = fleet.now()
     changed: list[tuple[Session, Verdict]] = []
     for session in rows:
         folder, pane = fleet.folder(session.id), seen.panes.get(session.id)
         alive = session.status == "starting" and processes.alive(session.spawner)
         exit = read_exit(folder)
-        ending = read_ending(folder) if exit or not pane or pane.dead else ""
+        ending = read_ending(folder)
         said = _said(fleet, session, pane, now) if session.reporter and pane and not (pane.dead or exit) else None
-        verdict = decide(session, seen, pane, exit, ending, alive, now, said)
+        here = session.socket == fleet.terminal.socket  # a look at one socket says nothing about another
+        verdict = decide(session, seen if here else elsewhere, pane, exit, ending, alive, now, said)
         if (verdict.status, verdict.reason) != (session.status, session.reason) or verdict.ended_at or verdict.undo:
             changed.append((session, verdict))
     used = _read_usage(fleet, rows)
@@ -156,14 +169,15 @@ def _read_usage(fleet: Fleet, rows: Sequence[Session]) -> bool:
     return transcripts.refresh(fleet.store, reporting, fleet.now())
 
 
-def known_server(rows: Sequence[Session]) -> Server | None:
+def known_server(fleet: Fleet, rows: Sequence[Session]) -> Server | None:
     """The tmux server that the newest of these was seen on: if its socket was deleted it can be brought back."""
-    newest = next((s for s in reversed(rows) if s.server_pid and s.server_started), None)
+    ours = (s for s in reversed(rows) if s.socket == fleet.terminal.socket)
+    newest = next((s for s in ours if s.server_pid and s.server_started), None)
     return Server(newest.server_pid or 0, newest.server_started or 0) if newest else None
 
 
 def _apply(fleet: Fleet, seen: View, changed: Sequence[tuple[Session, Verdict]], now: str) -> None:
-    gone = [s.id for s, v in changed if v.status == "lost"]
+    gone = [s.id for s, v in changed if v.sweep or v.status == "lost"]
     if gone:
         processes.end(gone, fleet.settings.get("kill.grace"))
     outside = _outside(fleet, [s for s, v in changed if v.ended_at or (v.status == "idle" and s.status == "working")])
@@ -240,4 +254,4 @@ def _tidy(fleet: Fleet, seen: View, live: set[str]) -> None:
     oldest = fleet.clock() - fleet.settings.get("windows.keep")
     old = [s.id for s in sessions.by_ids(fleet.store, others) if s.ended_at and from_utc(s.ended_at) < oldest]
     if old:
-        close(fleet.terminal, [(seen.server, seen.panes[id].session_name) for id in old])
+        close(fleet.terminal, [(seen.server, seen.panes[id].session_id) for id in old])
