@@ -7,6 +7,7 @@ parser (its import alone costs five times an empty Python); everything else goes
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 POLLED = {"--json", "--all", "-a"}
@@ -14,6 +15,13 @@ POLLED = {"--json", "--all", "-a"}
 
 def main() -> None:
     """Entry point of `openclaw`; ends the process with the contract's exit status."""
+    for stream in (0, 1, 2):  # one that was closed would be given to the next file that is opened
+        try:
+            os.fstat(stream)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+    sys.stdout = sys.stdout or open(1, "w")  # noqa: SIM115  # for the whole life of the process
+    sys.stderr = sys.stderr or open(2, "w")  # noqa: SIM115
     words = sys.argv[1:]
     if words in (["--version"], ["-V"]):
         from openclaw.version import VERSION

@@ -79,6 +79,7 @@ trap '' TSTP    # there is no shell to come back to
 private=''
 [[ -r $dir/env ]] && private=$(<"$dir/env") && rm -f "$dir/env" # values of secrets leave the disk here
 begin() ( # in a process of its own: nothing of its environment may reach this one
+  unset command watched missing # arrays stay arrays, and those are not passed on
   eval "$private"
   exec "$@"
 )

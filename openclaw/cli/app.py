@@ -1,4 +1,4 @@
-"""The verbs by family, each loaded when called, and the one place where errors become exit statuses.
+"""The verbs by family, each loaded when called.
 
 argparse, because the parser is most of what a short command costs: it adds a fifth to the start of Python with SQLite
 and subprocess, Typer doubles it. A family module has, for each verb, `VERB_arguments(parser)` and `VERB(**arguments)`.
@@ -10,7 +10,6 @@ import argparse
 import importlib
 import os
 import signal
-import sqlite3
 import sys
 from collections.abc import Sequence
 from types import FrameType
@@ -18,7 +17,8 @@ from typing import Any, NamedTuple, NoReturn
 
 from openclaw import render
 from openclaw.cli import context
-from openclaw.errors import BadInput, Interrupted, OpenclawError, Unavailable
+from openclaw.cli.guarded import guarded
+from openclaw.errors import BadInput, Interrupted
 
 
 class Verb(NamedTuple):
@@ -90,19 +90,7 @@ def run(words: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, _terminated)
     if "_ARGCOMPLETE" in os.environ:
         _complete()
-    as_json = "--json" in words
-    try:
-        status = _dispatch(list(words))
-        sys.stdout.flush()
-        return status
-    except OpenclawError as error:
-        return render.error(error, as_json)
-    except KeyboardInterrupt:
-        return render.error(Interrupted("interrupted"), as_json)
-    except BrokenPipeError:
-        return render.reader_left()
-    except (sqlite3.Error, OSError) as error:
-        return render.error(_system(error), as_json)
+    return guarded(lambda: _dispatch(list(words)), as_json="--json" in words)
 
 
 def _dispatch(words: list[str]) -> int:
@@ -127,7 +115,8 @@ def _dispatch(words: list[str]) -> int:
 
 def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
     try:
-        return parser.parse_intermixed_args(words)
+        # after -- all is positional, which only the plain way of parsing knows
+        return parser.parse_args(words) if "--" in words else parser.parse_intermixed_args(words)
     except SystemExit as done:  # --help
         sys.stdout.flush()
         raise SystemExit(done.code) from None
@@ -142,11 +131,6 @@ def _complete() -> None:
     for name, verb in VERBS.items():
         parser_of(name, verbs.add_parser(name, help=verb.help))
     argcomplete.autocomplete(top)
-
-
-def _system(error: Exception) -> OpenclawError:
-    where = f"{error.filename}: {error.strerror}" if isinstance(error, OSError) and error.filename else str(error)
-    return Unavailable(where, "`openclaw doctor` checks the disk, the state folder and the database", code="system")
 
 
 def _terminated(signum: int, frame: FrameType | None) -> None:

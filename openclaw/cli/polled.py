@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from openclaw import render
-from openclaw.errors import OpenclawError
+from openclaw.cli.guarded import guarded
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import settle
 from openclaw.store import sessions
@@ -18,21 +18,19 @@ HEADERS = ("ID", "NAME", "AGENT", "TYPE", "STATE", "AGE", "TOKENS", "TASK")
 
 def ps(everything: bool, as_json: bool, fleet: Fleet | None = None) -> int:
     """List the live sub-agents, or all that ever were; returns the exit status."""
-    try:
-        fleet = fleet or Fleet()
-        rows, seen = settle(fleet)
-        shown = sessions.recent(fleet.store) if everything else rows
-        if as_json:
-            render.document([s.as_json() for s in shown])
-        else:
-            _show(fleet, shown, everything)
-            if any(s.violations != "[]" for s in shown):
-                render.out("! files changed outside its write scope: `openclaw result ID` names them")
-        _say_presence(seen)
-    except BrokenPipeError:
-        return render.reader_left()
-    except OpenclawError as error:
-        return render.error(error, as_json)
+    return guarded(lambda: _ps(fleet or Fleet(), everything, as_json), as_json)
+
+
+def _ps(fleet: Fleet, everything: bool, as_json: bool) -> int:
+    rows, seen = settle(fleet)
+    shown = sessions.recent(fleet.store) if everything else rows
+    if as_json:
+        render.document([s.as_json() for s in shown])
+    else:
+        _show(fleet, shown, everything)
+        if any(s.violations != "[]" for s in shown):
+            render.out("! files changed outside its write scope: `openclaw result ID` names them")
+    _say_presence(seen)
     return 0
 
 

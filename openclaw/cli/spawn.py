@@ -94,7 +94,7 @@ def spawn(
         text = task if task_file is None else _text(task_file, "--task-file").rstrip("\n")
         requests = [Request(task=text or "", name=name, **flags)]
     if dry_run:
-        return _dry_run(fleet, plan(fleet, requests), json)
+        return _dry_run(fleet, plan(fleet, requests), many=bool(from_file), json=json)
     _say_unseen(fleet, dict.fromkeys(r.cwd for r in requests if r.worktree is not None))
     started = start(fleet, requests, queue, waiting=lambda why: render.progress(f"waiting for a place: {why}"))
     if wait:
@@ -160,16 +160,14 @@ def _finish(fleet: Fleet, started: Sequence[Session], many: bool, json: bool) ->
     return verdict(found, timed_out)
 
 
-def _dry_run(fleet: Fleet, planned: Sequence[Planned], json: bool) -> int:
+def _dry_run(fleet: Fleet, planned: Sequence[Planned], many: bool, json: bool) -> int:
     from openclaw.sessions.enclose import promises  # what only --dry-run and --sandbox need
 
     counter = Counter(fleet.cache_dir, fleet.settings.environ)
     all_files = everything(fleet.settings, counter)
     all_tokens = sum(tokens for _, tokens in all_files)
     if json:
-        render.document(
-            [_as_json(p, all_tokens) for p in planned] if len(planned) > 1 else _as_json(planned[0], all_tokens)
-        )
+        render.document([_as_json(p, all_tokens) for p in planned] if many else _as_json(planned[0], all_tokens))
         return 0
     for number, (task, agent, environ, _, tree) in enumerate(planned):
         if number:

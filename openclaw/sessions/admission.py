@@ -35,6 +35,12 @@ def check(fleet: Fleet, live: int, agents: Sequence[Agent], free: int, newest: S
     """Refused(no_room) with the figures when these programs would be too many for `free` MiB or the limits."""
     settings, more = fleet.settings, len(agents)
     limit = settings.get("limits.live_agents")
+    if more > limit:
+        raise Refused(
+            f"{more} sub-agents at once are more than the limit of {limit}",
+            "raise limits.live_agents",
+            code="over_limit",
+        )
     if live + more > limit:
         raise _full(f"{live} sub-agents are live and {more} more would pass the limit of {limit}", "limits.live_agents")
     need, keep = sum(a.memory_mb for a in agents), settings.get("limits.free_memory_mb")

@@ -6,7 +6,6 @@ tags (only when their state folder is ours), or closed when nothing of them is l
 
 from __future__ import annotations
 
-import json
 import os
 import resource
 import shutil
@@ -19,10 +18,10 @@ from typing import NamedTuple
 from openclaw.agents import registry
 from openclaw.context.tokens import why_estimate
 from openclaw.errors import OpenclawError
+from openclaw.sessions.adopt import adopt
 from openclaw.sessions.fleet import Fleet
-from openclaw.sessions.status import located, settle
-from openclaw.store import db, sessions
-from openclaw.store.sessions import Session
+from openclaw.sessions.status import settle
+from openclaw.store import sessions
 from openclaw.terminal.socket import check_folder
 from openclaw.terminal.windows import close, tags, view
 
@@ -55,7 +54,11 @@ def examine(fleet: Fleet, fix: bool = False) -> list[Check]:
         try:
             checks += look(fleet, fix)
         except OpenclawError as error:
-            checks.append(Check(look.__name__.strip("_"), "error", error.message, error.hint))
+            level = "ok" if error.code == "no_folder" else "error"
+            checks.append(Check(look.__name__.strip("_"), level, error.message, "" if level == "ok" else error.hint))
+        except sqlite3.Error as error:
+            hint = "`openclaw doctor --fix` sets a damaged database aside and rebuilds it from tmux"
+            checks.append(Check(look.__name__.strip("_"), "error", f"state database: {error}", hint))
     return checks
 
 
@@ -161,6 +164,8 @@ def _database(fleet: Fleet, fix: bool) -> list[Check]:
         verdict = fleet.store.execute("PRAGMA quick_check(1)").fetchone()[0]
         if verdict != "ok":
             raise sqlite3.DatabaseError(verdict)
+        sessions.live(fleet.store)  # the tables are there
+        sessions.claims(fleet.store)
     except (OpenclawError, sqlite3.DatabaseError) as error:
         detail = error.message if isinstance(error, OpenclawError) else f"{path}: {error}"
         if not fix or not os.path.exists(path) or not _damaged(path):
@@ -193,9 +198,13 @@ def _damaged(path: str) -> bool:
     """Whether the file is no database or a broken one, not merely locked or out of reach."""
     try:
         connection = sqlite3.connect(f"file:{path}?mode=rw", uri=True, timeout=1)
-        return bool(connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok")
-    except sqlite3.OperationalError:
+        if connection.execute("PRAGMA quick_check(1)").fetchone()[0] != "ok":
+            return True
+        sessions.live(connection)
+        sessions.claims(connection)
         return False
+    except sqlite3.OperationalError as error:
+        return "no such" in str(error)  # a table or a column; locked, read-only and the like are no damage
     except sqlite3.DatabaseError:
         return True
 
@@ -228,11 +237,11 @@ def _windows(fleet: Fleet, fix: bool) -> list[Check]:
                     "`openclaw doctor --fix` adopts it",
                 )
             )
-        elif os.path.isfile(os.path.join(folder, "launch.sh")):
-            _adopt(fleet, id, marks[id])
+        elif os.path.isfile(os.path.join(folder, "launch.sh")) or not seen.panes[id].dead:
+            adopt(fleet, seen.panes[id], marks[id])
             checks.append(Check(f"window subagent-{id}", "ok", "adopted from its tags"))
         elif seen.server:
-            close(fleet.terminal, [(seen.server, seen.panes[id].session_name)])
+            close(fleet.terminal, [(seen.server, seen.panes[id].session_id)])
             checks.append(
                 Check(
                     f"window subagent-{id}", "ok", "closed: its spawn was interrupted and nothing else of it was left"
@@ -240,44 +249,6 @@ def _windows(fleet: Fleet, fix: bool) -> list[Check]:
             )
     settle(fleet)
     return checks
-
-
-def _adopt(fleet: Fleet, id: str, marks: dict[str, str]) -> None:
-    """A row from the record in the session's folder, or from the tags alone; its claims come back with its scope."""
-    try:
-        with open(os.path.join(fleet.folder(id), "session.json"), encoding="utf-8") as file:
-            record = json.load(file)
-    except (OSError, ValueError):
-        record = {}
-    scope = record.get("scope") or {"read": [], "write": []}
-    pane = view(fleet.terminal).panes[id]
-    now = fleet.now()
-    row = Session(
-        id=id,
-        name=str(record.get("name") or marks.get("name") or id),
-        task=str(record.get("task") or marks.get("task", "")),
-        type=str(record.get("type") or marks.get("type", "")),
-        agent=str(record.get("agent") or marks.get("agent", "")),
-        model=record.get("model"),
-        role=record.get("role"),
-        status="working",
-        reason="",
-        cwd=str(record.get("cwd") or "/"),
-        worktree=record.get("worktree"),
-        socket=fleet.terminal.socket,
-        conversation_id=record.get("conversation_id"),
-        scope=json.dumps(scope),
-        injected=json.dumps(record.get("injected") or []),
-        injected_tokens=int(record.get("injected_tokens") or 0),
-        budget_tokens=(record.get("budget") or {}).get("tokens"),
-        timeout_s=record.get("timeout_s"),
-        created_at=str(record.get("created_at") or now),
-        updated_at=now,
-    )._replace(**located(pane))
-    with db.transaction(fleet.store):
-        if any(s.name == row.name for s in sessions.live(fleet.store)):
-            row = row._replace(name=id)
-        sessions.insert(fleet.store, row, row.writes)
 
 
 def _tokens(fleet: Fleet, fix: bool) -> list[Check]:

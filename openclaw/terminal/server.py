@@ -63,9 +63,12 @@ class Terminal:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Terminal:
-        """The shared terminal as the settings describe it."""
+        """The shared terminal as the settings describe it. BadInput for a socket that depends on where one stands."""
+        socket = settings.get("socket")
+        if not os.path.isabs(socket):
+            raise BadInput(f"the socket {socket[:80]!r} is not an absolute path", "name it from / on", "bad_config")
         return cls(
-            settings.get("socket"),
+            socket,
             settings.get("tmux.command"),
             settings.get("tmux.timeout"),
             settings.get("tmux.config"),
