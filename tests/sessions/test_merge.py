@@ -52,7 +52,7 @@ def test_forward_when_nothing_happened_meanwhile_then_the_worktree_goes(box: Box
     assert (box.work / "new").read_text() == "x\n" and repo.git("status", "-s") == ""
     assert repo.worktrees() == [] and set(repo.refs()) == {"heads/main"} and done["worktree"] is None
     assert box.json("ps", "--all")[0]["worktree"] is None
-    assert "nothing to merge" in box.cli("merge", made["id"], exit=None).stdout + "nothing to merge"
+    assert "nothing to merge" in box.cli("merge", made["id"]).stdout
 
 
 def test_a_merge_commit_says_what_was_asked(box: Box, repo: Repo) -> None:
@@ -112,6 +112,16 @@ def test_a_worktree_of_a_worktree_goes_back_to_that_one(box: Box, repo: Repo) ->
     assert box.json("merge", inner["id"], env=own)["into"] == f"subagent/{outer['id']}"
     assert (Path(outer["worktree"]) / "new").exists()
     assert repo.picture()[2:] == before[2:]
+
+
+def test_one_that_did_nothing_and_one_whose_branch_was_deleted(box: Box, repo: Repo) -> None:
+    assert "nothing to merge" in box.cli("merge", box.json("spawn", "true", "--worktree", "--wait")["id"]).stdout
+    made = worked(box, "echo x > new")
+    repo.git("worktree", "remove", made["worktree"])
+    assert box.json("diff", made["id"])["files"][0]["path"] == "new"
+    repo.git("branch", "-D", f"subagent/{made['id']}")
+    assert f"refs/openclaw/{made['id']}" in box.cli("merge", made["id"], exit=4).stderr
+    assert box.json("diff", made["id"])["files"][0]["path"] == "new"
 
 
 # --- refused
@@ -235,10 +245,13 @@ def test_peers_28_settings_of_git_merge_that_would_drop_or_stop_it(box: Box, rep
         assert (box.work / name).exists() and repo.git("status", "-s") == ""
 
 
-def test_after_a_squash_into_one_branch_all_of_it_can_go_into_another(box: Box, repo: Repo) -> None:
-    made = worked(box, "echo x > new")
+@pytest.mark.parametrize("how", [(), ("--squash",)])
+def test_after_a_merge_into_one_branch_all_of_it_can_go_into_another(
+    box: Box, repo: Repo, how: tuple[str, ...]
+) -> None:
+    made = worked(box, f"echo x > old; {COMMIT} earlier; echo x > new")
     repo.git("branch", "release")
-    box.cli("merge", made["id"], "--squash")
+    box.cli("merge", made["id"], *how)
     repo.git("checkout", "-q", "release")
     assert box.json("diff", made["id"])["files"]
     box.cli("merge", made["id"])
