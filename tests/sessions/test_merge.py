@@ -122,6 +122,14 @@ def test_one_that_did_nothing_and_one_whose_branch_was_deleted(box: Box, repo: R
     repo.git("branch", "-D", f"subagent/{made['id']}")
     assert f"refs/openclaw/{made['id']}" in box.cli("merge", made["id"], exit=4).stderr
     assert box.json("diff", made["id"])["files"][0]["path"] == "new"
+    other = box.json("spawn", f"echo x > one; {COMMIT} one; echo x > two; sleep 1000", "--worktree")
+    until(lambda: (Path(other["worktree"]) / "two").exists())
+    box.cli("kill", other["id"])
+    repo.git("worktree", "remove", "--force", other["worktree"])
+    assert f"openclaw/{other['id']}" in refuse(repo, other["id"], "uncommitted")
+    repo.git("update-ref", "-d", f"refs/openclaw/{other['id']}")
+    box.cli("merge", other["id"])
+    assert (box.work / "one").exists() and not (box.work / "two").exists()
 
 
 # --- refused
