@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import sqlite3
 import subprocess
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -276,31 +276,33 @@ def test_two_merges_at_once_and_more_all_in_and_none_lost(box: Box, repo: Repo) 
     assert repo.git("status", "-s") == "" and repo.worktrees() == []
 
 
-def test_commits_of_a_person_made_meanwhile_are_not_lost(box: Box, repo: Repo) -> None:
-    made = [worked(box, f"echo x > new{i}") for i in range(3)]
-    stop, count = threading.Event(), 0
-
-    def person() -> None:
-        nonlocal count
-        while not stop.is_set():
-            done = subprocess.run(
-                ["git", "commit", "-q", "--allow-empty", "-m", f"person {count}"], cwd=box.work, env=repo.env
-            )
-            count += done.returncode == 0
-
-    busy = threading.Thread(target=person)
-    busy.start()
-    codes = [box.cli("merge", s["id"], exit=None).returncode for s in made]
-    stop.set()
-    busy.join()
+@pytest.mark.parametrize("always", [False, True])
+def test_a_commit_of_a_person_between_computing_and_moving_forward(box: Box, repo: Repo, always: bool) -> None:
+    made = worked(box, "echo x > new")
+    repo.commit("before", before="x")
+    real, fake = shutil.which("git"), box.root / "bin" / "git"
+    fake.parent.mkdir()
+    once = "" if always else f"[ -e {box.root}/done ] || "
+    fake.write_text(
+        f'#!/bin/sh\ncase "$*" in *--ff-only*) {once}{real} -C {box.work} commit -q --allow-empty -m person; '
+        f'touch {box.root}/done;; esac\nexec {real} "$@"\n'
+    )
+    fake.chmod(0o755)
+    env = {"PATH": f"{fake.parent}:{box.env['PATH']}"}
+    done = box.cli("merge", made["id"], env=env, exit=3 if always else 0)
     subjects = repo.git("log", "--format=%s").splitlines()
-    assert {f"person {i}" for i in range(count)} <= set(subjects)
-    assert set(codes) <= {0, 3}
-    repo.git("reset", "-q", "--hard")  # nothing may be in the way of what was refused
-    for session, code in zip(made, codes, strict=True):
-        if code:
-            box.cli("merge", session["id"])
-    assert all((box.work / f"new{i}").exists() for i in range(3))
+    assert subjects.count("person") == (5 if always else 1) and repo.git("status", "-s") == ""
+    assert (box.work / "new").exists() != always and "Merge" in (subjects[0] if not always else "Merge")
+    assert not always or "faster" in done.stderr
+
+
+def test_something_half_done_in_the_worktree_is_refused(box: Box, repo: Repo) -> None:
+    repo.git("checkout", "-qb", "side")
+    repo.commit("side", side="x")
+    repo.git("checkout", "-q", "main")
+    made = box.json("spawn", "git merge -q -s ours --no-commit side", "--worktree", "--wait")
+    assert repo.git("status", "-s", at=made["worktree"]) == ""  # nothing else shows it
+    refuse(repo, made["id"], "unfinished")
 
 
 # --- diff
