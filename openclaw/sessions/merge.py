@@ -88,8 +88,17 @@ def _finished(fleet: Fleet, git: Git, tree: Tree, fd: int) -> str:
     """The commit to merge: the HEAD of its worktree, once nothing is left uncommitted there."""
     now = worktree.standing(fleet, tree, fd)
     if not now.head:
-        if head := git.commit(f"refs/heads/{tree.branch}"):
+        done = tree.merged or tree.base  # what it came to if it was removed for holding nothing else
+        head = git.commit(f"refs/heads/{tree.branch}") or git.commit(done)
+        kept = git.commit(tree.ref)
+        if head and (not kept or git.is_ancestor(kept, head) or not between(git, kept, head)):
             return head
+        if head and head != done:
+            raise Refused(
+                f"the worktree {tree.path} is gone, and {tree.ref} holds what was not committed in it",
+                f"`git cherry-pick {tree.ref}` brings that here; `git update-ref -d {tree.ref}` lets go of it",
+                code="uncommitted",
+            )
         raise NotFound(
             f"the worktree {tree.path} and its branch {tree.branch} are gone", f"what was kept is under {tree.ref}"
         )

@@ -168,7 +168,7 @@ def keep(fleet: Fleet, tree: Tree, fd: int) -> str:
         return git.commit(tree.ref)  # nothing has changed since
     else:
         commit = git.out("commit-tree", content, "-p", head, "-m", f"Uncommitted work of {tree.id}", env=OURS)
-    git.out("update-ref", "--create-reflog", "-m", "openclaw: keep", tree.ref, commit)
+    git.out("update-ref", "-m", "openclaw: keep", tree.ref, commit)
     return commit
 
 

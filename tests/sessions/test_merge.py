@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import sqlite3
 import subprocess
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ def test_forward_when_nothing_happened_meanwhile_then_the_worktree_goes(box: Box
     assert (box.work / "new").read_text() == "x\n" and repo.git("status", "-s") == ""
     assert repo.worktrees() == [] and set(repo.refs()) == {"heads/main"} and done["worktree"] is None
     assert box.json("ps", "--all")[0]["worktree"] is None
-    assert "nothing to merge" in box.cli("merge", made["id"], exit=None).stdout + "nothing to merge"
+    assert "nothing to merge" in box.cli("merge", made["id"]).stdout
 
 
 def test_a_merge_commit_says_what_was_asked(box: Box, repo: Repo) -> None:
@@ -112,6 +112,24 @@ def test_a_worktree_of_a_worktree_goes_back_to_that_one(box: Box, repo: Repo) ->
     assert box.json("merge", inner["id"], env=own)["into"] == f"subagent/{outer['id']}"
     assert (Path(outer["worktree"]) / "new").exists()
     assert repo.picture()[2:] == before[2:]
+
+
+def test_one_that_did_nothing_and_one_whose_branch_was_deleted(box: Box, repo: Repo) -> None:
+    assert "nothing to merge" in box.cli("merge", box.json("spawn", "true", "--worktree", "--wait")["id"]).stdout
+    made = worked(box, "echo x > new")
+    repo.git("worktree", "remove", made["worktree"])
+    assert box.json("diff", made["id"])["files"][0]["path"] == "new"
+    repo.git("branch", "-D", f"subagent/{made['id']}")
+    assert f"refs/openclaw/{made['id']}" in box.cli("merge", made["id"], exit=4).stderr
+    assert box.json("diff", made["id"])["files"][0]["path"] == "new"
+    other = box.json("spawn", f"echo x > one; {COMMIT} one; echo x > two; sleep 1000", "--worktree")
+    until(lambda: (Path(other["worktree"]) / "two").exists())
+    box.cli("kill", other["id"])
+    repo.git("worktree", "remove", "--force", other["worktree"])
+    assert f"openclaw/{other['id']}" in refuse(repo, other["id"], "uncommitted")
+    repo.git("update-ref", "-d", f"refs/openclaw/{other['id']}")
+    box.cli("merge", other["id"])
+    assert (box.work / "one").exists() and not (box.work / "two").exists()
 
 
 # --- refused
@@ -235,10 +253,13 @@ def test_peers_28_settings_of_git_merge_that_would_drop_or_stop_it(box: Box, rep
         assert (box.work / name).exists() and repo.git("status", "-s") == ""
 
 
-def test_after_a_squash_into_one_branch_all_of_it_can_go_into_another(box: Box, repo: Repo) -> None:
-    made = worked(box, "echo x > new")
+@pytest.mark.parametrize("how", [(), ("--squash",)])
+def test_after_a_merge_into_one_branch_all_of_it_can_go_into_another(
+    box: Box, repo: Repo, how: tuple[str, ...]
+) -> None:
+    made = worked(box, f"echo x > old; {COMMIT} earlier; echo x > new")
     repo.git("branch", "release")
-    box.cli("merge", made["id"], "--squash")
+    box.cli("merge", made["id"], *how)
     repo.git("checkout", "-q", "release")
     assert box.json("diff", made["id"])["files"]
     box.cli("merge", made["id"])
@@ -255,31 +276,33 @@ def test_two_merges_at_once_and_more_all_in_and_none_lost(box: Box, repo: Repo) 
     assert repo.git("status", "-s") == "" and repo.worktrees() == []
 
 
-def test_commits_of_a_person_made_meanwhile_are_not_lost(box: Box, repo: Repo) -> None:
-    made = [worked(box, f"echo x > new{i}") for i in range(3)]
-    stop, count = threading.Event(), 0
-
-    def person() -> None:
-        nonlocal count
-        while not stop.is_set():
-            done = subprocess.run(
-                ["git", "commit", "-q", "--allow-empty", "-m", f"person {count}"], cwd=box.work, env=repo.env
-            )
-            count += done.returncode == 0
-
-    busy = threading.Thread(target=person)
-    busy.start()
-    codes = [box.cli("merge", s["id"], exit=None).returncode for s in made]
-    stop.set()
-    busy.join()
+@pytest.mark.parametrize("always", [False, True])
+def test_a_commit_of_a_person_between_computing_and_moving_forward(box: Box, repo: Repo, always: bool) -> None:
+    made = worked(box, "echo x > new")
+    repo.commit("before", before="x")
+    real, fake = shutil.which("git"), box.root / "bin" / "git"
+    fake.parent.mkdir()
+    once = "" if always else f"[ -e {box.root}/done ] || "
+    fake.write_text(
+        f'#!/bin/sh\ncase "$*" in *--ff-only*) {once}{real} -C {box.work} commit -q --allow-empty -m person; '
+        f'touch {box.root}/done;; esac\nexec {real} "$@"\n'
+    )
+    fake.chmod(0o755)
+    env = {"PATH": f"{fake.parent}:{box.env['PATH']}"}
+    done = box.cli("merge", made["id"], env=env, exit=3 if always else 0)
     subjects = repo.git("log", "--format=%s").splitlines()
-    assert {f"person {i}" for i in range(count)} <= set(subjects)
-    assert set(codes) <= {0, 3}
-    repo.git("reset", "-q", "--hard")  # nothing may be in the way of what was refused
-    for session, code in zip(made, codes, strict=True):
-        if code:
-            box.cli("merge", session["id"])
-    assert all((box.work / f"new{i}").exists() for i in range(3))
+    assert subjects.count("person") == (5 if always else 1) and repo.git("status", "-s") == ""
+    assert (box.work / "new").exists() != always and "Merge" in (subjects[0] if not always else "Merge")
+    assert not always or "faster" in done.stderr
+
+
+def test_something_half_done_in_the_worktree_is_refused(box: Box, repo: Repo) -> None:
+    repo.git("checkout", "-qb", "side")
+    repo.commit("side", side="x")
+    repo.git("checkout", "-q", "main")
+    made = box.json("spawn", "git merge -q -s ours --no-commit side", "--worktree", "--wait")
+    assert repo.git("status", "-s", at=made["worktree"]) == ""  # nothing else shows it
+    refuse(repo, made["id"], "unfinished")
 
 
 # --- diff
