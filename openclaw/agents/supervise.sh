@@ -61,6 +61,7 @@ guard() {
   trap '' INT QUIT TSTP TERM
   sleep "$limit" &
   wait $!
+  [[ -s $dir/ending ]] && return # it is being ended by openclaw, and our sleep with it
   printf timeout >"$dir/ending"
   reap
 }

@@ -21,6 +21,8 @@ from openclaw.tasks.globs import matches, quote_path
 MAX_RECORDED = 200  # paths
 MAX_LOOKS = 50_000  # files, at the end of a turn
 LOOK_SECONDS = 2.0
+# What programs write beside what they read, unasked, where no repository says what to ignore.
+CACHES = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".DS_Store")
 GIT_SECONDS = 10.0
 GIT_KEPT = ("PATH", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
 
@@ -121,7 +123,11 @@ def _unexplained(fleet: Fleet, session: Session, paths: set[str]) -> set[str]:
     ours = [
         place for place in ours if not (session.cwd + "/").startswith(place + "/")
     ]  # it may work in a worktree there
-    left = {path for path in paths if not any((path + "/").startswith(place + "/") for place in ours)}
+    left = {
+        path
+        for path in paths
+        if not any((path + "/").startswith(place + "/") for place in ours) and not set(path.split("/")) & set(CACHES)
+    }
     for other in sessions.beside(fleet.store, session, fleet.now()):
         left = {path for path in left if not any(matches(pattern, path) for pattern in other.writes)}
     ignored = _git(fleet, session.cwd, "check-ignore", "-z", "--stdin", given="\0".join(left)) if left else ""

@@ -60,7 +60,9 @@ def test_what_was_before_what_is_ignored_and_what_is_read_are_no_violations(repo
 
 def test_without_a_repository(box: Box) -> None:
     box.write("b.txt", "old")
-    assert run(box, "echo x > src; echo x > b.txt; echo x > c.log", write="src") == ["b.txt", "c.log"]
+    assert run(
+        box, "mkdir __pycache__; echo x > __pycache__/b.pyc; echo x > src; echo x > b.txt; echo x > c.log", write="src"
+    ) == ["b.txt", "c.log"]
 
 
 def test_a_session_whose_writing_is_not_limited_has_none(repo: Box) -> None:
