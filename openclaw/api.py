@@ -60,12 +60,15 @@ def sessions_spawn(
     worktree: str | None = None,
     max_inject_tokens: int | None = None,
     budget_tokens: int | None = None,
+    sandbox: bool = False,
     settings: Settings | None = None,
 ) -> Session:
     """Start one isolated sub-agent; it runs when this returns.
 
     `inject` takes `PATH`, `PATH:A-B` and globs, relative to `cwd`. `worktree` gives it a git worktree and a new branch
-    of that name, or with "" one named after it. Raises Refused (and starts nothing) when a guard
+    of that name, or with "" one named after it; `sandbox` encloses it with bubblewrap. Raises Refused (and starts
+    nothing) when a guard says no, BadInput when an argument can't be understood, Unavailable when tmux, the program or
+    bubblewrap is missing.
     says no, BadInput when an argument can't be understood, Unavailable when tmux or the program is missing.
     """
     if session != "isolated":
@@ -91,6 +94,7 @@ def sessions_spawn(
         name=name,
         env=tuple(f"{key}={value}" for key, value in (env or {}).items()),
         worktree=worktree,
+        sandbox=sandbox,
     )
     return spawn(Fleet(settings), [request])[0]
 

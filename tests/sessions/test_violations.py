@@ -8,6 +8,10 @@ from typing import Any
 
 import pytest
 
+from openclaw.sessions import violations
+from openclaw.sessions.fleet import Fleet
+from openclaw.settings import Settings
+from openclaw.store import db, sessions
 from tests.conftest import Box, until
 
 
@@ -92,6 +96,23 @@ def test_our_own_state_in_the_tree_is_no_violation(repo: Box) -> None:
         assert repo.json("spawn", "echo x", "--write", "src/**", "--wait", env=env)["violations"] == []
     finally:
         subprocess.run(["tmux", "-S", env["OPENCLAW_SHARED_SOCKET"], "kill-server"], env=repo.env, check=False)
+
+
+def test_looking_again_finds_only_what_is_new(repo: Box) -> None:
+    made = repo.json("spawn", "echo x >> b.txt; echo up > src/up; sleep 1000", "--write", "src/**")
+    until((repo.work / "src/up").exists)
+    fleet = Fleet(Settings(environ=repo.env))
+
+    def look() -> dict[str, list[str]]:
+        found = violations.find(fleet, sessions.by_ids(fleet.store, [made["id"]]))
+        with db.transaction(fleet.store):
+            for id, paths in found.items():
+                sessions.set_violations(fleet.store, id, paths)
+        return {id: [os.path.basename(path) for path in paths] for id, paths in found.items()}
+
+    assert look() == {made["id"]: ["b.txt"]} and look() == {}
+    (repo.work / "c.txt").write_text("x")
+    assert look() == {made["id"]: ["b.txt", "c.txt"]}
 
 
 def test_it_is_shown_in_ps_result_and_the_window(repo: Box) -> None:
