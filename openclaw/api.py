@@ -69,7 +69,6 @@ def sessions_spawn(
     of that name, or with "" one named after it; `sandbox` encloses it with bubblewrap. Raises Refused (and starts
     nothing) when a guard says no, BadInput when an argument can't be understood, Unavailable when tmux, the program or
     bubblewrap is missing.
-    says no, BadInput when an argument can't be understood, Unavailable when tmux or the program is missing.
     """
     if session != "isolated":
         raise BadInput(f"session={session!r}: a spawn is always isolated", 'leave it out, or say session="isolated"')
