@@ -41,20 +41,27 @@ def main() -> None:
         os.stat(path)  # one that is not there is no reason to make an empty one
         store = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         store.execute("BEGIN IMMEDIATE")
-        take(store, id, data)
+        state = take(store, id, data)
         store.execute("COMMIT")
+        if state:
+            show(state)
     except Exception as error:  # noqa: BLE001 - see above
         complain(state_dir, f"session {id}: {type(error).__name__}: {error}")
 
 
-def take(store: sqlite3.Connection, id: str, data: dict[str, object]) -> None:
-    """Record one report of the session; reports of a session that is not there or has ended are dropped."""
+def take(store: sqlite3.Connection, id: str, data: dict[str, object]) -> str:
+    """Record one report of the session; the state when it is another than before.
+
+    Reports of a session that is not there or has ended are dropped.
+    """
     known = events.reported(store, id)
     if known is None:
-        return
+        return ""
     state, asks, status_file = known
     name, path = str(data["hook_event_name"]), str(data.get("transcript_path") or "")
     columns = change(name, data, state, asks)
+    if "reported_state" in columns:
+        columns["status"] = columns["reported_state"]  # what the window shows and the store says stay the same
     if path:
         columns["conversation_id"] = str(data["session_id"])
         if not status_file:
@@ -64,6 +71,23 @@ def take(store: sqlite3.Connection, id: str, data: dict[str, object]) -> None:
         events.report(store, id, "claude-hooks", columns)
         kept = {key: data[key] for key in KEPT if data.get(key) is not None}
         events.event(store, id, name, json.dumps(kept, ensure_ascii=False))
+    now = columns.get("reported_state", state)
+    return now if now != state else ""
+
+
+def show(state: str) -> None:
+    """Put the state into the window's status line, for whoever is looking. tmux does that while we are gone already."""
+    socket, pane = os.environ.get("TMUX", "").partition(",")[0], os.environ.get("TMUX_PANE")
+    if not socket or not pane:
+        return
+    nowhere = [
+        (os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)
+    ]  # the agent waits for our stdout
+    words = ["tmux", "-S", socket, "set-option", "-t", pane, "@openclaw_state", state]
+    try:
+        os.posix_spawnp("tmux", words, os.environ, file_actions=nowhere)
+    except OSError:
+        pass  # a sandbox without tmux: the next `ps` sets it
 
 
 def change(name: str, data: dict[str, object], state: str, asks: str) -> dict[str, str]:

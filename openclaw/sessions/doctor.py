@@ -271,6 +271,8 @@ def _hook_log(fleet: Fleet, fix: bool) -> list[Check]:
         with open(path, encoding="utf-8", errors="replace") as log:
             lines = log.read().splitlines()
     except OSError:
+        lines = []
+    if not lines:
         return [Check("hooks", "ok", "no report of an agent was lost")]
     hint = f"the rest is in {path}; remove it when it is settled"
     return [Check("hooks", "warn", f"{len(lines)} reports of agents were lost, the last at {lines[-1]}", hint)]

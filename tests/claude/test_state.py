@@ -27,6 +27,20 @@ def test_from_starting_to_working_to_idle_to_done(claude: Claude) -> None:
     assert claude.box.json("result", id)["exit_code"] == 0
 
 
+def test_the_window_shows_the_state_while_nobody_asks(claude: Claude) -> None:
+    gate = threading.Event()
+    claude.api.say(Reply("Hello.", hold=gate))
+    id = claude.spawn("say hello")["id"]
+
+    def shown() -> str:
+        return claude.box.tmux("show-options", "-v", "-t", f"=subagent-{id}:", "@openclaw_state").strip()
+
+    until(lambda: shown() == "working")
+    gate.set()
+    until(lambda: shown() == "idle")
+    assert shown() == claude.status(id)[0] == "idle"
+
+
 def test_the_first_request_holds_exactly_what_was_injected(claude: Claude) -> None:
     one, two = "first $(x) `y`\n\tand \\ more\n", "zweite ünïcode 漢字\nno line end"
     claude.box.write("one.txt", one)

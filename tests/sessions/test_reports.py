@@ -117,6 +117,13 @@ def test_whatever_it_gets_is_no_fault_for_the_agent(box: Box, data: bytes) -> No
     assert row(box).reported_state == ""
 
 
+def test_doctor_tells_of_lost_reports(box: Box) -> None:
+    stored(box)
+    assert "no report of an agent was lost" in box.cli("doctor", exit=None).stdout
+    call(box, b"{")
+    assert "1 reports of agents were lost" in box.cli("doctor", exit=None).stdout
+
+
 def test_a_fault_stands_in_the_log(box: Box) -> None:
     box.state.mkdir()
     call(box, "{}")  # no database: none is made
