@@ -131,18 +131,18 @@ def test_after_a_compaction_the_context_is_unknown_until_the_next_call(ledger: L
 def test_a_transcript_that_became_shorter_is_read_anew_and_nothing_counts_twice(ledger: Ledger) -> None:
     ledger.write(assistant("a", (100, 0, 0, 1)), assistant("b", (200, 0, 0, 1)))
     ledger.figures()
-    ledger.path.write_text(assistant("b", (200, 0, 0, 1)))
-    assert ledger.figures()[0] == 302
+    ledger.path.write_text(assistant("c", (7, 0, 0, 1)))
+    assert ledger.figures()[0] == 302 + 8
 
 
 def test_whatever_stands_in_it_is_no_fault(ledger: Ledger) -> None:
     ledger.write(
         '{"usage": 1}\n[]\n"usage"\n{"usage"\n', "\n", '{"type": "assistant", "usage": {}}\n',
         '{"type": "assistant", "message": {"usage": []}}\n', "\x00\ud7ff\n",
-        assistant("e", (0, 0, 0, 0), "API Error", message={"model": "<synthetic>"}),
         assistant("n", (4, 0, 0, 1), message={"usage": {"input_tokens": None, "output_tokens": -3, "other": "x"}}),
         json.dumps({"type": "user", "message": {"content": "talks of compact_boundary and \"usage\""}}) + "\n",
         assistant("a", (5, 0, 0, 1)),
+        assistant("e", (0, 0, 0, 0), "API Error", message={"model": "<synthetic>"}),
     )  # fmt: skip
     assert ledger.figures() == (6, 5, 5)
     ledger.path.unlink()
@@ -172,4 +172,10 @@ def test_denials_name_the_call(ledger: Ledger) -> None:
     call("2", "Bash", {"command": "rm x"}, "The user doesn't want to proceed with this tool use.", True)
     call("3", "Read", {"file_path": "/a"}, "the text says: Permission to use has been denied", False)
     call("4", "Edit", {"file_path": "/b"}, "This command requires approval", True)
+    assert transcripts.denials(str(ledger.path)) == ["Bash: rm x", "Edit: /b"]
+    both = [
+        {"type": "tool_result", "tool_use_id": "1", "content": "Exit code 2", "is_error": True},
+        {"type": "tool_result", "tool_use_id": "3", "content": "it says: This command requires approval"},
+    ]
+    ledger.write(json.dumps({"type": "user", "message": {"content": both}}) + "\n")
     assert transcripts.denials(str(ledger.path)) == ["Bash: rm x", "Edit: /b"]
