@@ -5,14 +5,16 @@ A benchmark reports, a test asserts: absolute times mean little on shared machin
 
 from __future__ import annotations
 
+import json
 import random
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from lab import EMPTY_PYTHON, OPENCLAW, Failed, Figure, Lab, in_turn, until
+from lab import EMPTY_PYTHON, HOOK, OPENCLAW, Failed, Figure, Lab, in_turn, until
 
 from openclaw.errors import OpenclawError
 from openclaw.terminal.panes import PANE_FORMAT, view
@@ -126,6 +128,22 @@ def codes(lab: Lab) -> Iterator[Line]:
     yield Line("exit codes right, 200 quick exits", 100, share=right / 2, n=200)
 
 
+def hook(lab: Lab) -> Iterator[Line]:
+    """One report of an agent, from a process that starts to a store that is updated, against an empty Python."""
+    begin(lab, 1)
+    [live] = lab.json("ps")
+    report = lab.root / "report.json"
+    report.write_text(json.dumps({"hook_event_name": "UserPromptSubmit", "session_id": "x", "prompt": "go on " * 50}))
+    env = lab.env | {"OPENCLAW_SESSION_ID": live["id"]}
+    words = ["sh", "-c", f"exec {shlex.quote(HOOK)} <{report}"]
+    figure = in_turn(
+        40, lambda: lab.run(words, env=env), lambda: lab.run(["sh", "-c", f"exec {shlex.join(EMPTY_PYTHON)}"])
+    )
+    if (lab.root / "state" / "hook.log").exists():
+        raise Failed("the hook could not store its report")
+    yield Line("openclaw-hook, store updated / empty Python", 2.5, figure)
+
+
 def begin(lab: Lab, count: int) -> None:
     """Spawn sub-agents that do nothing, and wait until they do it."""
     path, flags = lab.idle_tasks(count)
@@ -141,7 +159,8 @@ def idle_window(lab: Lab) -> NewWindow:
 
 
 GROUPS: dict[str, Callable[[Lab], Iterator[Line]]] = {
-    "start": start, "ps": ps, "spawn": spawn, "window": window, "many": many, "refresh": refresh, "codes": codes,
+    "start": start, "hook": hook, "ps": ps, "spawn": spawn, "window": window, "many": many, "refresh": refresh,
+    "codes": codes,
 }  # fmt: skip
 ROW = "{:<44} {:>4} {:>9} {:>9} {:>7} {:>13} {:>8}  {}"
 

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 BIN = Path(sys.executable).parent
 OPENCLAW = str(BIN / "openclaw")
+HOOK = str(BIN / "openclaw-hook")
 EMPTY_PYTHON = [sys.executable, "-I", "-c", "pass"]
 KEPT = ("PATH", "LANG", "LC_ALL", "TZ")
 DEADLINE = 120.0

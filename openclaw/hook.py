@@ -40,6 +40,7 @@ def main() -> None:
         path = os.path.join(state_dir, "openclaw.db")
         os.stat(path)  # one that is not there is no reason to make an empty one
         store = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        store.execute("PRAGMA synchronous=NORMAL")  # as everywhere in this database: no wait for the disk
         store.execute("BEGIN IMMEDIATE")
         state = take(store, id, data)
         store.execute("COMMIT")

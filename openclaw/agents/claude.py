@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 from openclaw.agents.reporters import Signal
@@ -18,14 +20,17 @@ EVENTS = {
 }  # fmt: skip
 # `status` in its session file. Undocumented: anything else says nothing.
 STATUS = {"idle": "idle", "busy": "working", "waiting": "waiting", "shell": "idle"}
+FIRST_START = "asks the questions of its first start"
+TRUST = "asks whether you trust the folder"
+KEY = "asks whether to use the API key of the environment"
 DIALOGS = (  # all of the words are on the screen; what to say then
-    (("Yes, I trust this folder",), "asks whether you trust the folder"),
-    (("Do you want to use this API key?",), "asks whether to use the API key of the environment"),
+    (("Yes, I trust this folder",), TRUST),
+    (("Do you want to use this API key?",), KEY),
     (("Bypass Permissions mode", "Yes, I accept"), "asks you to accept running without permissions"),
     (("Select login method",), "asks you to log in"),
-    (("Choose the text style",), "asks the questions of its first start"),
-    (("Let's get started",), "asks the questions of its first start"),
-    (("Press Enter to continue", "Security notes"), "asks the questions of its first start"),
+    (("Choose the text style",), FIRST_START),
+    (("Let's get started",), FIRST_START),
+    (("Press Enter to continue", "Security notes"), FIRST_START),
 )
 
 
@@ -33,6 +38,27 @@ def settings(hook: str) -> dict[str, Any]:
     """The file for `--settings`: our hook at every event that changes what is known about it."""
     command = {"type": "command", "command": shlex.quote(hook), "timeout": HOOK_SECONDS}
     return {"hooks": {event: [{"hooks": [command | more]}] for event, more in EVENTS.items()}}
+
+
+def first_dialog(environ: Mapping[str, str], cwd: str) -> str:
+    """From its own `.claude.json`: onboarding, then trust in the folder or one above it, then the key."""
+    try:
+        with open(os.path.join(environ.get("CLAUDE_CONFIG_DIR") or environ["HOME"], ".claude.json"), "rb") as file:
+            known = json.load(file)
+        if not known.get("hasCompletedOnboarding"):
+            return FIRST_START
+        projects = known.get("projects") or {}
+        while not (projects.get(cwd) or {}).get("hasTrustDialogAccepted"):
+            if cwd == os.path.dirname(cwd):
+                return TRUST
+            cwd = os.path.dirname(cwd)
+        answered = known.get("customApiKeyResponses") or {}
+        key = environ.get("ANTHROPIC_API_KEY", "")[-20:]
+        return KEY if key and key not in [*answered.get("approved", []), *answered.get("rejected", [])] else ""
+    except FileNotFoundError:
+        return FIRST_START
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return ""  # not ours to judge: the screen will show it
 
 
 def look(status_file: str) -> Signal | None:

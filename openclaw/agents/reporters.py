@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
 MODULES = {"claude-hooks": "openclaw.agents.claude"}
@@ -20,6 +21,9 @@ class Reporter(Protocol):
 
     def settings(self, hook: str) -> dict[str, Any]:
         """The content of the settings file that makes it call `hook`, an absolute path."""
+
+    def first_dialog(self, environ: Mapping[str, str], cwd: str) -> str:
+        """What it is going to ask at its first start there, before it takes a prompt; empty if nothing is known."""
 
     def look(self, status_file: str) -> Signal | None:
         """What it says in its own file; None when there is none or it can't be read: that means nothing."""

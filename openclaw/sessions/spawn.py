@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from openclaw import processes
 from openclaw.agents import launch, registry
 from openclaw.agents.registry import Agent
+from openclaw.agents.reporters import reporter
 from openclaw.context.tokens import Counter
 from openclaw.errors import BadInput, Interrupted, OpenclawError, Refused
 from openclaw.sessions import admission
@@ -137,6 +138,7 @@ def _row(fleet: Fleet, planned: Planned) -> Session:
         socket=fleet.terminal.socket,
         spawner=processes.identity(os.getpid()),
         conversation_id=_new_conversation() if agent.new_conversation == "uuid" else None,
+        reason=_first_dialog(planned),
         reporter="" if agent.reports == "none" else agent.reports,
         scope=json.dumps(task.scope_json()),
         injected=json.dumps(
@@ -149,6 +151,14 @@ def _row(fleet: Fleet, planned: Planned) -> Session:
         created_at=now,
         updated_at=now,
     )
+
+
+def _first_dialog(planned: Planned) -> str:
+    """What a program that reports is going to ask before it takes its prompt, and what to do; mostly nothing."""
+    if planned.agent.reports == "none":
+        return ""
+    asks = reporter(planned.agent.reports).first_dialog(planned.environ, planned.task.cwd)
+    return f"it {asks} (answer in its window: openclaw attach {planned.id})" if asks else ""
 
 
 def _new_id() -> str:

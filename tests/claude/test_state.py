@@ -110,11 +110,14 @@ def test_a_shell_in_the_background_is_idle_and_says_so(claude: Claude) -> None:
 
 def test_first_dialogs_are_named(claude: Claude) -> None:
     claude.knows(projects={})
-    id = claude.spawn("hello")["id"]
+    made = claude.spawn("hello")
+    id = made["id"]
+    assert made["status"] == "starting" and "trust" in made["reason"]
     assert "trust" in claude.until(id, "waiting")
     claude.box.cli("wait", id, exit=6)
     claude.press(id, "Enter")
     claude.until(id, "idle")
+    assert claude.spawn("hello again")["reason"] == ""
 
 
 def test_the_key_dialog_is_named(claude: Claude) -> None:

@@ -228,6 +228,34 @@ def test_peers_06_the_prompt_itself_is_no_dialog() -> None:
     assert claude.dialog("> Task for a sub-agent.\nDo you want to proceed? Select a login, trust, API key\n❯ ") == ""
 
 
+@pytest.mark.parametrize(
+    ("known", "asks"),
+    [
+        (None, "first start"),
+        ({}, "first start"),
+        ({"hasCompletedOnboarding": True}, "trust"),
+        ({"hasCompletedOnboarding": True, "projects": {"/a/b": {"hasTrustDialogAccepted": True}}}, "API key"),
+        ({"hasCompletedOnboarding": True, "projects": {"/a/bc": {"hasTrustDialogAccepted": True}}}, "trust"),
+        (
+            {
+                "hasCompletedOnboarding": True,
+                "projects": {"/a/b": {"hasTrustDialogAccepted": True}},
+                "customApiKeyResponses": {"approved": ["y" * 20]},
+            },
+            "",
+        ),
+        ([], ""),
+        ({"hasCompletedOnboarding": True, "projects": []}, "trust"),
+    ],
+)
+def test_its_first_dialog_is_known_beforehand(tmp_path: Path, known: Any, asks: str) -> None:
+    if known is not None:
+        (tmp_path / ".claude.json").write_text(json.dumps(known))
+    environ = {"HOME": str(tmp_path), "ANTHROPIC_API_KEY": "x" * 9 + "y" * 20}
+    said = claude.first_dialog(environ, "/a/b/c")
+    assert asks in said and bool(asks) == bool(said)
+
+
 def test_the_settings_call_our_hook_by_its_path_whatever_is_in_it() -> None:
     made = claude.settings("/a b/it's/openclaw-hook")["hooks"]
     assert {"SessionStart", "UserPromptSubmit", "Stop", "StopFailure", "PermissionRequest", "SessionEnd"} <= set(made)
