@@ -208,7 +208,9 @@ def test_a_bracketed_name_that_exists_is_that_name(tmp_path: Path) -> None:
     assert globs.matches(globs.absolute("app/[jd]/page.tsx", cwd), f"{cwd}/app/j/page.tsx")
 
 
-@pytest.mark.parametrize("written", ["app/[id]/page.tsx", "app/[i]/x", "new/[...slug]/[id]", "[!a]", "*/[id]", "[ab]/.."])
+@pytest.mark.parametrize("written", [
+    "app/[id]/page.tsx", "app/[i]/x", "new/[...slug]/[id]", "[!a]", "*/[id]", "[ab]/..",
+])  # fmt: skip
 def test_a_claim_means_the_same_before_and_after_its_bracketed_name_exists(tmp_path: Path, written: str) -> None:
     cwd = str(tmp_path.resolve())
     before = globs.scope([written], cwd)
