@@ -61,14 +61,23 @@ def load(settings: Settings) -> dict[str, Agent]:
     trees += [
         (path, tree["agents"]) for path, tree in reversed(settings.files()) if isinstance(tree.get("agents"), dict)
     ]
+    return _merged(trees)
+
+
+def shipped() -> dict[str, Agent]:
+    """The programs that come with openclaw, whatever the user's own files say."""
+    return _merged([(SHIPPED, read_yaml(SHIPPED))])
+
+
+def _merged(trees: Iterable[tuple[str, dict[Any, Any]]]) -> dict[str, Agent]:
     entries: dict[str, dict[str, Any]] = {}
     agents: dict[str, Agent] = {}
     for path, tree in trees:
-        for name, entry in tree.items():
+        for name, entry in ((str(key), entry) for key, entry in tree.items()):  # YAML reads 1 as a number
             if not isinstance(entry, dict):
                 raise BadInput(f"{path}: agent {name} must be a mapping", code="bad_config")
             entries[name] = entries.get(name, {}) | entry
-            agents[name] = _agent(str(name), entries[name], path)
+            agents[name] = _agent(name, entries[name], path)
     return agents
 
 
@@ -117,7 +126,7 @@ def _typed(where: str, kind: Any, value: Any) -> Any:
 def _check_placeholders(where: str, word: str) -> None:
     try:
         word.format(**dict.fromkeys(_PLACEHOLDERS, ""))
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, ValueError, AttributeError, TypeError) as error:  # the last: {prompt.x}, {prompt[x]}
         raise BadInput(
             f"{where}: {word!r} has an unknown placeholder",
             f"known: {', '.join(_PLACEHOLDERS)}; write {{{{ for a brace",

@@ -62,8 +62,9 @@ def logs(id: str, lines: int | None, follow: bool, raw: bool) -> None:
     fleet = open_fleet()
     [session] = named(fleet, [id])
     if follow:
-        for data in output.follow(fleet, session, lines):
-            render.raw(data if raw else output.plain(data).encode())
+        chunks = output.follow(fleet, session, lines)
+        for data in chunks if raw else (text.encode() for text in output.follow_text(chunks)):
+            render.raw(data)
     elif raw:
         render.raw(output.raw(fleet, session))
     else:

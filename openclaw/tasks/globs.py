@@ -41,6 +41,7 @@ class Compiled(NamedTuple):
 
 
 _CLASS = re.compile(r"\[([!^]?)(\][^]/]*|[^]/]+)\]")
+_QUOTED = "*?[{"  # what `quote` puts into brackets
 _GROUP = re.compile(r"\{([^{}]*)\}")
 # Braces and commas that are not syntax hide behind control characters, which no pattern may hold.
 _HIDE, _SHOW = str.maketrans("{},", "\x01\x02\x03"), str.maketrans("\x01\x02\x03", "{},")
@@ -52,11 +53,17 @@ _NOT_DOT = Chars(((0x01, 0x2D), (0x30, 0x10FFFF)))
 
 
 def scope(patterns: Iterable[str], cwd: str) -> tuple[str, ...]:
-    """All patterns as `absolute` has them, braces written out, each once. `cwd` is absolute. BadInput as there."""
+    """All patterns as `absolute` has them, braces written out, each once. `cwd` is absolute. BadInput as there.
+
+    A segment such as `[id]` is held both as the name it looks like and as the class, whether or not a file has that
+    name now: two that ask for the same words, one before it is made and one after, must meet.
+    """
     found: dict[str, None] = {}
     for pattern in patterns:
         _check(pattern)
-        found.update((_absolute(part, cwd), None) for part in expand(pattern))
+        several = {each: None for part in expand(pattern) for each in _readings(part, cwd)}
+        _limit(pattern, len(several))
+        found.update(several)
     return tuple(found)
 
 
@@ -66,10 +73,11 @@ def absolute(pattern: str, cwd: str) -> str:
     A name with brackets that exists (`app/[id]/page.tsx`) is that name. BadInput for an empty pattern, control
     characters, and several alternatives in braces: each may lead through another symlink, so `scope` takes those.
     """
-    found = scope((pattern,), cwd)
-    if len(found) > 1:
+    _check(pattern)
+    parts = expand(pattern)
+    if len(parts) > 1:
         raise BadInput(f"the pattern {pattern[:40]!r} has several alternatives", "give each as a pattern of its own")
-    return found[0]
+    return _readings(parts[0], cwd)[0]
 
 
 def expand(pattern: str) -> list[str]:
@@ -83,9 +91,7 @@ def expand(pattern: str) -> list[str]:
                 continue
             choices = group[1].split(",") if "," in group[1] else [f"\x01{group[1]}\x02"]
             expanded.update((text[: group.start()] + choice + text[group.end() :], None) for choice in choices)
-            if len(expanded) + len(done) > MAX_ALTERNATIVES:
-                why = f"the braces of {pattern[:40]!r} have more than {MAX_ALTERNATIVES} alternatives"
-                raise BadInput(why, "name the folder that holds them")
+            _limit(pattern, len(expanded) + len(done))
         todo = expanded
     return list(done)
 
@@ -100,26 +106,52 @@ def _check(pattern: str) -> None:
             raise BadInput(f"the scope pattern {pattern[:40]!r} has {char!r} at character {at}", "use printable names")
 
 
-def _absolute(pattern: str, cwd: str) -> str:
+def _limit(pattern: str, count: int) -> None:
+    if count > MAX_ALTERNATIVES:
+        why = f"the braces and brackets of {pattern[:40]!r} have more than {MAX_ALTERNATIVES} alternatives"
+        raise BadInput(why, "name the folder that holds them")
+
+
+def _readings(pattern: str, cwd: str) -> list[str]:
+    """One alternative from the root, in every way its brackets can be read; names that exist come first."""
     _check(pattern)  # again: an alternative can be empty
     if pattern == "~" or pattern.startswith("~/"):
         pattern = os.path.expanduser("~") + pattern[1:]
-    place, rest = "/" if pattern.startswith("/") else cwd, [part for part in pattern.split("/") if part]
-    while rest:
-        name = _segment(rest[0])
-        if not isinstance(name, str) or rest[0] != name:
-            bracketed = not set(rest[0]) & set("*?") and os.path.lexists(os.path.join(place, rest[0]))
-            if not isinstance(name, str) and not bracketed:
-                break
-            name = rest[0] if bracketed else name
-        place, rest = os.path.join(place, str(name)), rest[1:]
+    starts: list[tuple[str, list[str]]] = [("/" if pattern.startswith("/") else cwd, [])]  # plain names, then the rest
+    for part in [part for part in pattern.split("/") if part]:
+        read: list[tuple[str, list[str]]] = []
+        for place, rest in starts:
+            for text in _both_ways(part, place if not rest else None):
+                name = _segment(text)
+                plain = isinstance(name, str) and not rest
+                read.append((os.path.join(place, str(name)), rest) if plain else (place, [*rest, text]))
+        starts = read
+        _limit(pattern, len(starts))
+    return [_joined(place, rest, pattern.endswith("/")) for place, rest in starts]
+
+
+def _both_ways(part: str, place: str | None) -> list[str]:
+    """A segment as a pattern, and as the name it looks like if it has a class that `quote` wouldn't write."""
+    classes = any(found[1] or found[2] not in _QUOTED for found in _CLASS.finditer(part))
+    if not classes or set(part) & set("*?"):
+        return [part]
+    if place is None or not os.path.lexists(os.path.join(place, part)):
+        return [part, quote(part)]
+    try:
+        _segment(part)
+    except BadInput:  # `[user-id]` is no class, but a name that exists
+        return [quote(part)]
+    return [quote(part), part]
+
+
+def _joined(place: str, rest: list[str], slash: bool) -> str:
     out = [quote(name) for name in os.path.realpath(place).split("/") if name]
     for part in rest:
         if part == "..":
             del out[-1:]
         elif part != ".":
             out.append(part)
-    below = pattern.endswith("/") and out and not isinstance(_segment(out[-1]), str)  # a plain name needs no slash
+    below = slash and out and not isinstance(_segment(out[-1]), str)  # a plain name needs no slash
     found = "/" + "/".join(out) + ("/" if below else "")
     compiled(found)
     return found
@@ -127,7 +159,7 @@ def _absolute(pattern: str, cwd: str) -> str:
 
 def quote(name: str) -> str:
     """A pattern that holds just this name."""
-    return re.sub(r"[*?\[{]", lambda found: f"[{found[0]}]", name)
+    return re.sub(f"[{re.escape(_QUOTED)}]", lambda found: f"[{found[0]}]", name)
 
 
 def quote_path(path: str) -> str:

@@ -208,6 +208,33 @@ def test_a_bracketed_name_that_exists_is_that_name(tmp_path: Path) -> None:
     assert globs.matches(globs.absolute("app/[jd]/page.tsx", cwd), f"{cwd}/app/j/page.tsx")
 
 
+@pytest.mark.parametrize("written", [
+    "app/[id]/page.tsx", "app/[i]/x", "new/[...slug]/[id]", "[!a]", "*/[id]", "[ab]/..",
+])  # fmt: skip
+def test_a_claim_means_the_same_before_and_after_its_bracketed_name_exists(tmp_path: Path, written: str) -> None:
+    cwd = str(tmp_path.resolve())
+    before = globs.scope([written], cwd)
+    (tmp_path / written).mkdir(parents=True, exist_ok=True)
+    after = globs.scope([written], cwd)
+    assert set(before) == set(after) and globs.overlaps(before, after)
+    if ".." not in written:
+        assert any(globs.matches(each, f"{cwd}/{written}") for each in before)
+    if "app/[id]" in written:
+        assert any(globs.matches(each, f"{cwd}/app/d/page.tsx") for each in after)
+
+
+def test_a_bracketed_name_that_is_no_class(tmp_path: Path) -> None:
+    (tmp_path / "[user-id]").mkdir()
+    cwd = str(tmp_path.resolve())
+    assert globs.scope(["[user-id]/x"], cwd) == (f"{cwd}/[[]user-id]/x",)
+
+
+def test_many_bracketed_segments_are_bounded(tmp_path: Path) -> None:
+    assert len(globs.scope(["/".join(["[ab]"] * 8)], str(tmp_path))) == 256
+    with pytest.raises(BadInput, match="more than 256"):
+        globs.scope(["/".join(["[ab]"] * 500)], str(tmp_path))
+
+
 def test_a_folder_whose_name_looks_like_a_pattern(tmp_path: Path) -> None:
     odd = tmp_path / "a*{b,c}?"
     odd.mkdir()
@@ -223,8 +250,9 @@ def test_scope_keeps_its_meaning_when_read_again(text: str) -> None:
         found = globs.scope([text], "/nowhere")
         for each in found:
             assert each.startswith("/")
-            assert globs.scope([each], "/") == (each,)
+            assert each in globs.scope([each], "/")
             globs.compiled(each)
+        assert set(globs.scope(found, "/")) == set(found)
     except BadInput:
         pass
 
