@@ -15,7 +15,7 @@ from openclaw import processes
 from openclaw.errors import OpenclawError
 from openclaw.git import Git, alone
 from openclaw.sessions.fleet import Fleet
-from openclaw.sessions.worktree import RECORD, Tree, git_at, held, keep, load, lock_of, reason_of, standing
+from openclaw.sessions.worktree import RECORD, Tree, git_at, held, keep, load, lock_of, quiet, reason_of, standing
 from openclaw.store import db, sessions
 from openclaw.store.sessions import Session
 
@@ -92,16 +92,17 @@ def _remove(fleet: Fleet, git: Git, tree: Tree, begun: bool = True) -> bool:
         _forget(fleet, tree)
         return True
     now = standing(fleet, tree, git.holds[0])
-    admin = git.at(tree.path).directory()
-    if not _unlock(git, tree, admin):
-        return False  # somebody has locked it for a reason of his own
+    with quiet(git) as git:
+        if not _unlock(git, tree, git.at(tree.path).directory()):
+            return False  # somebody has locked it for another reason
     left = [path for path in now.ignored if os.path.basename(path.rstrip("/")) not in CACHES]
     if now.owes or left or _came_from(fleet, tree) or (begun and _somebody_is_in(tree)):
         return False
-    if git.run("worktree", "remove", tree.path).code:  # without force: git looks once more itself
-        return False
-    if not git.run("branch", "--delete", "--", tree.branch).code and git.is_ancestor(tree.ref, "HEAD"):
-        git.run("update-ref", "-d", tree.ref)
+    with quiet(git) as git:
+        if git.run("worktree", "remove", tree.path).code:  # without force: git looks once more itself
+            return False
+        if not git.run("branch", "--delete", "--", tree.branch).code and git.is_ancestor(tree.ref, "HEAD"):
+            git.run("update-ref", "-d", tree.ref)
     _forget(fleet, tree)
     return True
 
@@ -143,12 +144,14 @@ def _somebody_is_in(tree: Tree) -> bool:
 
 def _erase(git: Git, tree: Tree) -> None:
     """Everything that an unfinished `make` has left; nobody can have worked in it yet."""
-    git.run("worktree", "remove", "--force", "--force", tree.path)
-    shutil.rmtree(tree.path, ignore_errors=True)
     common = git.run("rev-parse", "--path-format=absolute", "--git-common-dir")
     if common.code:
+        shutil.rmtree(tree.path, ignore_errors=True)
         return  # the repository is gone
-    shutil.rmtree(os.path.join(common.out.removesuffix("\n"), "worktrees", tree.id), ignore_errors=True)
-    if git.commit(tree.ref):
-        git.run("update-ref", "-d", f"refs/heads/{tree.branch}", tree.base)
-        git.run("update-ref", "-d", tree.ref)
+    with quiet(git) as git:
+        git.run("worktree", "remove", "--force", "--force", tree.path)
+        shutil.rmtree(tree.path, ignore_errors=True)
+        shutil.rmtree(os.path.join(common.out.removesuffix("\n"), "worktrees", tree.id), ignore_errors=True)
+        if git.commit(tree.ref):
+            git.run("update-ref", "-d", f"refs/heads/{tree.branch}", tree.base)
+            git.run("update-ref", "-d", tree.ref)

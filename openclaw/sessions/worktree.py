@@ -101,7 +101,8 @@ def make(fleet: Fleet, tree: Tree) -> None:
         reply = git.run("update-ref", "--create-reflog", "-z", "--stdin", stdin=refs)
         if reply.code:
             raise Refused(f"branch {tree.branch} can't be made: {reply.said}", "name another: --worktree=BRANCH")
-        git.out("worktree", "add", "--quiet", "--lock", "--reason", reason_of(tree), tree.path, tree.branch)
+        with quiet(git) as git:
+            git.out("worktree", "add", "--quiet", "--lock", "--reason", reason_of(tree), tree.path, tree.branch)
         _record(home, tree._replace(made=True))
 
 
@@ -207,6 +208,13 @@ def git_at(fleet: Fleet, place: str, fd: int | None = None) -> Git:
     return Git(place, fleet.settings.environ, fleet.settings.get("git.timeout"), holds)
 
 
+@contextmanager
+def quiet(git: Git) -> Iterator[Git]:
+    """git while no other command of ours adds or removes a worktree: meeting a half-made one, it dies."""
+    with alone(os.path.join(git.common(), "openclaw-worktrees.lock"), git.timeout) as fd:
+        yield Git(git.folder, git.environ, git.timeout, (*git.holds, fd))
+
+
 def _free_branch(git: Git, asked: str, name: str | None, id: str) -> str:
     """The branch to make: as asked, else after the name, else (that one being an earlier session's) with the id."""
     if not asked:
@@ -216,10 +224,11 @@ def _free_branch(git: Git, asked: str, name: str | None, id: str) -> str:
     valid = len(asked) <= 200 and asked.isprintable() and asked != "HEAD" and not asked.startswith("-")
     if not valid or git.run("check-ref-format", f"refs/heads/{asked}").code:
         raise BadInput(f"--worktree: {shown} can't be the name of a branch", "one without spaces and ~^:?*[\\")
-    for line in git.out("for-each-ref", "--format=%(refname) %(worktreepath)", f"refs/heads/{asked}").splitlines():
-        refname, _, place = line.partition(" ")
+    for refname in git.out("for-each-ref", "--format=%(refname)", f"refs/heads/{asked}").splitlines():
         if refname != f"refs/heads/{asked}":
             raise BadInput(f"--worktree: branches below {shown} exist, so it can't be one", "name another")
+        with quiet(git) as git:
+            place = git.out("for-each-ref", "--format=%(worktreepath)", refname)
         where = f" and is checked out in {place}" if place else ""
         raise BadInput(f"--worktree: branch {shown} exists already{where}", "name a new one, or none")
     return asked

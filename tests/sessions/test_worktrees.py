@@ -188,6 +188,14 @@ def test_eight_at_once_on_one_branch_one_wins(box: Box, repo: Repo) -> None:
     assert set(repo.refs()) == {"heads/main", "heads/contested", f"openclaw/{winner['id']}"}
 
 
+def test_twelve_at_once_in_one_repository_all_start_and_all_end(box: Box, repo: Repo) -> None:
+    racers = [box.popen("spawn", "true", "--worktree", "--wait") for _ in range(12)]
+    for racer in racers:
+        _, err = racer.communicate(timeout=120)
+        assert racer.returncode == 0, err  # git itself fails when it meets a worktree that is being made
+    assert nothing_left(repo)
+
+
 def test_a_spawn_killed_at_ten_moments_leaves_nothing_that_the_next_command_does_not_set_right(
     box: Box, repo: Repo
 ) -> None:
