@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from tests.claude.conftest import Claude
 from tests.conftest import until
@@ -39,6 +40,13 @@ def test_the_window_shows_the_state_while_nobody_asks(claude: Claude) -> None:
     gate.set()
     until(lambda: shown() == "idle")
     assert shown() == claude.status(id)[0] == "idle"
+    claude.api.say(Reply("never", hold=threading.Event()))
+    claude.type(id, "think")
+    until(lambda: shown() == "working")
+    claude.press(id, "Escape")
+    [own] = (claude.config / "sessions").glob("*.json")
+    until(lambda: '"idle"' in own.read_text() and time.time() - own.stat().st_mtime > 1)
+    assert claude.status(id)[0] == shown() == "idle"  # nobody looked between: what the hook showed is taken back
 
 
 def test_the_first_request_holds_exactly_what_was_injected(claude: Claude) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from openclaw import api
+from openclaw.settings import Settings
 from tests.claude.conftest import Claude
 from tests.conftest import until
 from tests.loopback.api import Reply, Tool, Usage
@@ -112,7 +114,7 @@ def test_an_error_is_in_the_result(claude: Claude) -> None:
 def test_usage_of_the_last_moment_is_counted_when_it_is_killed(claude: Claude) -> None:
     claude.api.say(Reply("One.", usage=Usage(100, 0, 0, 1)))
     id = claude.spawn("one")["id"]
-    claude.box.cli("wait", id)
-    claude.box.cli("kill", id)
+    until(lambda: any('"usage"' in p.read_text() for p in claude.config.glob("projects/*/*.jsonl")))
+    api.sessions_kill([id], settings=Settings(environ=claude.box.env))  # no look at it since its start
     assert figures(claude, id)[0] == 101
     assert claude.box.processes().keys() <= {claude.box.server_pid()}

@@ -55,7 +55,7 @@ class Reply(NamedTuple):
     usage: Usage = Usage()
     status: int = 200
     delay_s: float = 0.0
-    hold: threading.Event | None = None  # answered when the test sets it
+    hold: threading.Event | None = None  # answered when the test sets it, or after a minute
 
 
 class Request(NamedTuple):
