@@ -99,7 +99,8 @@ def wrap(
     within = any(_below(path, room) for path in (cwd, *(mount.path for mount in scoped)))
     if within or any(_below(room, mount.path) for mount in scoped):
         mounts[socket if within else room] = Mount("masked" if within else "empty", socket if within else room)
-    for place in (os.path.realpath(environ.get("HOME", "/")), cwd):
+    home = environ.get("HOME", "/")
+    for place in (os.path.realpath(home), home, cwd):
         if place != "/" and _shown_by(place, mounts) not in ("rw", "ro"):
             mounts.setdefault(place, Mount("empty", place))
     temporary = next((path for path in PRIVATE if mounts[path].kind in ("private", "rw")), "/dev/shm")
@@ -185,8 +186,8 @@ def _seen(kind: str, path: str) -> Iterator[Mount]:
     real = os.path.realpath(path)
     if not any(_below(real, system) for system in SYSTEM if kind == "ro" and not os.path.islink(system)):
         yield Mount(kind, real)
-    if os.path.islink(path) and not any(_below(path, system) for system in SYSTEM):
-        yield Mount("link", path)
+    if real != path and not any(_below(path, system) for system in SYSTEM):
+        yield Mount("link" if os.path.islink(path) else kind, path)
 
 
 def _ours(agent: Agent, folder: str, out: str, state_dir: str) -> Iterator[Mount]:

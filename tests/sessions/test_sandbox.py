@@ -205,6 +205,19 @@ def test_programs_of_the_path_run_and_names_may_be_odd(tree: Box) -> None:
     assert (tree.work / name / "x").read_text() == "y\n" and not list(tree.root.rglob("PWNED"))
 
 
+def test_a_home_and_programs_behind_links_are_found_by_either_name(tree: Box) -> None:
+    (tree.root / "real/home/.tool").mkdir(parents=True)
+    (tree.root / "real/home/.tool/settings").write_text("mine")
+    (tree.root / "alias").symlink_to(tree.root / "real")
+    (tree.root / "config").mkdir()
+    (tree.root / "config/agents.yaml").write_text("shell:\n  needs: ['~/.tool']\n")
+    env = {"HOME": str(tree.root / "alias/home")}
+    command = "cat ~/.tool/settings && echo x > ~/.tool/new && cd ~ && ! echo x > y"
+    done = tree.json("spawn", command, "--sandbox", "--wait", env=env)
+    assert done["result"]["output"].startswith("mine")
+    assert (tree.root / "real/home/.tool/new").exists() and not (tree.root / "real/home/y").exists()
+
+
 def test_the_whole_cwd_and_a_home_as_cwd(tree: Box) -> None:
     ok(tree, "touch x && rm x b.txt", "--write", "**")
     assert not (tree.work / "b.txt").exists()
