@@ -1,7 +1,7 @@
 """`openclaw-hook`: what an agent program calls at each of its turns, with a JSON report on stdin.
 
 It says what the sub-agent does now, in one transaction, and is gone: an agent waits for it at every turn, so only the
-standard library is imported and nothing is printed. A fault of ours must never become one of the agent's: whatever
+standard library is imported and nothing is printed, but for a tool call outside the scope: that is denied. A fault of ours must never become one of the agent's: whatever
 happens, the exit status is 0 and the reason stands in <state>/hook.log. Outside of a sub-agent it does nothing.
 """
 
@@ -15,6 +15,10 @@ import time
 
 from openclaw.agents.calls import asked
 from openclaw.store import events
+
+TYPE_CHECKING = False  # type checkers take it as true; `typing` itself would be felt at every turn
+if TYPE_CHECKING:
+    from typing import Any
 
 BUSY_SECONDS = 5.0
 KEPT = (
@@ -37,6 +41,9 @@ def main() -> None:
         return
     try:
         data = json.loads(sys.stdin.buffer.read())
+        if data["hook_event_name"] == "PreToolUse":
+            deny(os.path.join(state_dir, "sessions", id), data)
+            os._exit(0)
         path = os.path.join(state_dir, "openclaw.db")
         os.stat(path)  # one that is not there is no reason to make an empty one
         store = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
@@ -49,6 +56,21 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - see above
         complain(state_dir, f"session {id}: {type(error).__name__}: {error}")
     os._exit(0)  # taking Python apart would be a tenth of all the agent waits for
+
+
+def deny(folder: str, data: dict[str, Any]) -> None:
+    """Print why a tool call must not run, if it would leave the scope that the session was started with."""
+    with open(os.path.join(folder, "session.json"), encoding="utf-8") as file:
+        session = json.load(file)
+    from openclaw.tasks import guard  # only before a tool runs
+
+    injected = [os.path.join(session["cwd"], each["path"]) for each in session["injected"]]
+    also = [*(os.path.realpath(path) for path in injected), *guard.own(data)]
+    cwd = str(data.get("cwd") or session["cwd"])
+    reason = guard.judge(str(data["tool_name"]), data.get("tool_input") or {}, cwd, session["scope"], folder, also)
+    if reason:
+        sys.stdout.write(json.dumps(guard.reply(reason)))
+        sys.stdout.flush()
 
 
 def take(store: sqlite3.Connection, id: str, data: dict[str, object]) -> str:

@@ -14,7 +14,7 @@ from openclaw.units import utc
 HOOK_SECONDS = 10
 # PostToolUse tells when a permission was given; async, for no tool call has to wait until that is written down.
 EVENTS = {
-    "SessionStart": {}, "SessionEnd": {}, "UserPromptSubmit": {}, "Stop": {}, "StopFailure": {},
+    "SessionStart": {}, "SessionEnd": {}, "UserPromptSubmit": {}, "Stop": {}, "StopFailure": {}, "PreToolUse": {},
     "PermissionRequest": {}, "PreCompact": {}, "PostCompact": {},
     "PostToolUse": {"async": True}, "PostToolUseFailure": {"async": True},
 }  # fmt: skip
