@@ -268,4 +268,6 @@ def _typed(setting: Setting, raw: Any, where: str) -> Any:
         return str(raw).lower() in ("1", "true", "yes", "on")
     if isinstance(raw, (dict, list)):
         raise BadInput(f"{where}: {setting.key} must be a single value", code="bad_config")
+    if any("\ud800" <= char <= "\udfff" for char in str(raw)):  # bytes of the environment; the database can't hold them
+        raise BadInput(f"{where}: {setting.key} {str(raw)[:60]!r} is not UTF-8", "choose another", code="bad_config")
     return os.path.expanduser(str(raw)) if setting.kind == "path" else str(raw)

@@ -50,6 +50,12 @@ def test_a_socket_path_that_is_not_utf8(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []
 
 
+@pytest.mark.parametrize("words", [("ps",), ("spawn", "true")])
+def test_a_socket_of_the_environment_that_is_not_utf8(box: Box, words: tuple[str, ...]) -> None:
+    done = box.cli(*words, env={"OPENCLAW_SHARED_SOCKET": str(box.root) + "/\udcff/s"}, exit=2)
+    assert "not UTF-8" in done.stderr
+
+
 @pytest.mark.parametrize("text", ["9" * 400, "1000000000000001", "9999999999999M"])
 def test_a_count_has_a_limit(text: str) -> None:
     with pytest.raises(BadInput, match="out of range"):
