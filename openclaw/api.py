@@ -7,7 +7,7 @@ Every function works on the fleet that the environment names, like the command l
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
 
 from openclaw.errors import BadInput, Unavailable
@@ -76,15 +76,22 @@ def sessions_spawn(
     if unknown := set(wanted) - {"can_read", "can_write", "timeout"}:
         raise BadInput(f"scope has no key {sorted(unknown)[0]!r}", "it has can_read, can_write and timeout")
     timeout = wanted.get("timeout")
+    texts = {"task": task, "agent": agent, "model": model, "type": type, "template": template, "name": name}
+    for what, text in texts.items():
+        if text is not None and not isinstance(text, str):
+            raise BadInput(f"{what}={text!r:.60} is not a text", f'give a str: {what}="…"')
+    for what, number in {"max_inject_tokens": max_inject_tokens, "budget_tokens": budget_tokens}.items():
+        if number is not None and (isinstance(number, bool) or not isinstance(number, int)):
+            raise BadInput(f"{what}={number!r:.60} is not a whole number", f"give an int: {what}=20000")
     request = Request(
         task=task,
         agent=agent,
         model=model,
         template=template,
         type=type,
-        inject=tuple(inject),
-        read=tuple(wanted.get("can_read", ())),
-        write=tuple(wanted.get("can_write", ())),
+        inject=_list(inject, "inject"),
+        read=_list(wanted.get("can_read", ()), "can_read"),
+        write=_list(wanted.get("can_write", ()), "can_write"),
         allow_secret=(),
         timeout=parse_duration(str(timeout), "scope timeout") if timeout is not None else None,
         max_inject_tokens=max_inject_tokens,
@@ -98,6 +105,16 @@ def sessions_spawn(
     return spawn(Fleet(settings), [request])[0]
 
 
+def _list(given: Sequence[str], what: str) -> tuple[str, ...]:
+    """The texts of a list. A bare text would be taken letter by letter."""
+    if isinstance(given, (str, bytes)) or not isinstance(given, Iterable):
+        raise BadInput(f"{what} is {given!r:.60}, not a list", f"give a list: {what}=[…]")
+    texts = tuple(given)
+    if wrong := [each for each in texts if not isinstance(each, str)]:
+        raise BadInput(f"{what} has {wrong[0]!r:.60}, which is not a text", f'give a list of str: {what}=["…"]')
+    return texts
+
+
 def sessions_list(all: bool = False, *, settings: Settings | None = None) -> list[Session]:
     """The live sub-agents, oldest first; with `all`, the last thousand that ended too."""
     fleet = Fleet(settings)
@@ -109,8 +126,9 @@ def sessions_wait(
     ids: Sequence[str], timeout: float | None = None, any: bool = False, *, settings: Settings | None = None
 ) -> list[Session]:
     """Block until all (or any) have ended or stopped working, `timeout` seconds at most; see `.status` then."""
+    wanted = _list(ids, "ids")
     fleet = Fleet(settings)
-    return wait(fleet, [sessions.find(fleet.store, i).id for i in ids], any, timeout)[0]
+    return wait(fleet, [sessions.find(fleet.store, i).id for i in wanted], any, timeout)[0]
 
 
 def sessions_result(id: str, *, settings: Settings | None = None) -> Result:
@@ -122,8 +140,9 @@ def sessions_result(id: str, *, settings: Settings | None = None) -> Result:
 
 def sessions_kill(ids: Sequence[str], *, settings: Settings | None = None) -> list[Session]:
     """End them with all their processes; logs and results stay."""
+    wanted = _list(ids, "ids")
     fleet = Fleet(settings)
-    return end.kill(fleet, [sessions.find(fleet.store, i) for i in ids])
+    return end.kill(fleet, [sessions.find(fleet.store, i) for i in wanted])
 
 
 def sessions_send(id: str, text: str, *, settings: Settings | None = None) -> None:

@@ -16,6 +16,8 @@ STYLES = {
     "halted": "31", "lost": "31", "ok": "32", "warn": "33", "error": "31", "dim": "2", "bold": "1",
 }  # fmt: skip
 CONTROL = {i: f"\\x{i:02x}" for i in (*range(32), *range(127, 160))} | {10: "↵", 9: " "}
+# what reorders the line or starts another one
+CONTROL |= {i: f"\\u{i:04x}" for i in (0x2028, 0x2029, *range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 
 
 def coloured(stream: IO[str]) -> bool:

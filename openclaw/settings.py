@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from openclaw.errors import BadInput
 from openclaw.units import parse_count, parse_duration
 
 DEFAULT_SOCKET = "/tmp/openclaw-shared-terminals/shared.sock"  # the seeds' own name for it; scripts have it
+
+
+MAX_DEPTH = 100  # of the nesting of a YAML file
 
 
 class Setting(NamedTuple):
@@ -162,8 +165,52 @@ class Settings:
         """The configuration files that exist, strongest first, as (path, tree)."""
         if self._files is None:
             paths = (os.path.join(self.workspace, "openclaw.yaml"), self.config_file)
-            self._files = [(p, read_yaml(p)) for p in paths if os.path.exists(p)]
+            self._files = [(p, _checked(p, read_yaml(p))) for p in paths if os.path.exists(p)]
         return self._files
+
+
+def load_yaml(text: str) -> Any:
+    """The tree of a YAML text. yaml.YAMLError, also where it is too deep or a mapping has a key twice.
+
+    The parser of libyaml overflows the stack of the process on deep nesting, so the events are looked at first.
+    """
+    import yaml  # 20 ms: only when there is a file
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    depth = 0
+    for event in yaml.parse(text, Loader=loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > MAX_DEPTH:
+            raise yaml.MarkedYAMLError(problem=f"nested deeper than {MAX_DEPTH}", problem_mark=event.start_mark)  # type: ignore[arg-type]
+    reader = loader(text)
+    try:
+        node = reader.get_single_node()
+        _check_keys(node, set())
+        return None if node is None else reader.construct_document(node)
+    finally:
+        reader.dispose()
+
+
+def _check_keys(node: Any, seen: set[int]) -> None:
+    import yaml
+
+    if id(node) in seen or isinstance(node, yaml.ScalarNode) or node is None:
+        return
+    seen.add(id(node))  # an alias leads to a node that was looked at
+    children = node.value
+    if isinstance(node, yaml.MappingNode):
+        keys = set[tuple[str, str]]()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in keys:
+                raise yaml.MarkedYAMLError(problem=f"{key.value[:40]!r} is given twice", problem_mark=key.start_mark)
+            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
+                keys.add((key.tag, key.value))
+        children = [value for _, value in node.value]
+    for child in children:
+        _check_keys(child, seen)
 
 
 def read_yaml(path: str) -> dict[str, Any]:
@@ -172,17 +219,41 @@ def read_yaml(path: str) -> dict[str, Any]:
 
     try:
         with open(path, encoding="utf-8") as file:
-            tree = yaml.load(file, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            tree = load_yaml(file.read())
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise BadInput(f"{path}, line {line}: {error.problem}", "mend the YAML there", code="bad_config") from error
-    except (OSError, UnicodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: not UTF-8, or a date such as 2026-13-45
         raise BadInput(f"{path}: {error}", "it must be a readable YAML file in UTF-8", code="bad_config") from error
     if tree is None:
         return {}
     if not isinstance(tree, dict):
         raise BadInput(f"{path}: expected a mapping at the top, found {type(tree).__name__}", code="bad_config")
     return tree
+
+
+def _checked(path: str, tree: dict[str, Any]) -> dict[str, Any]:
+    """The tree of an openclaw.yaml if all its keys are known, and its sections are mappings."""
+    for key, value in _leaves(tree):
+        if key not in DECLARED and value is not None:
+            if any(known.startswith(f"{key}.") for known in DECLARED) or key == "agents":
+                raise BadInput(f"{path}: {key} must be a mapping", f"write {key}: {{…}}", code="bad_config")
+            import difflib  # only for a typing error
+
+            near = difflib.get_close_matches(key, [*DECLARED, "agents"], 1)
+            hint = f"did you mean {near[0]}?" if near else "`openclaw config` lists the keys"
+            raise BadInput(f"{path}: unknown key {key[:60]!r}", hint, code="bad_config")
+    return tree
+
+
+def _leaves(tree: dict[Any, Any]) -> Iterator[tuple[str, Any]]:
+    """Dotted keys with their values; the programs in `agents` are the registry's to check."""
+    sections = {key.partition(".")[0] for key in DECLARED if "." in key}
+    for key, value in tree.items():
+        if isinstance(value, dict) and key in sections:
+            yield from ((f"{key}.{name}", inner) for name, inner in value.items())
+        elif key != "agents" or not isinstance(value, dict):
+            yield str(key), value
 
 
 def _typed(setting: Setting, raw: Any, where: str) -> Any:
@@ -197,4 +268,6 @@ def _typed(setting: Setting, raw: Any, where: str) -> Any:
         return str(raw).lower() in ("1", "true", "yes", "on")
     if isinstance(raw, (dict, list)):
         raise BadInput(f"{where}: {setting.key} must be a single value", code="bad_config")
+    if any("\ud800" <= char <= "\udfff" for char in str(raw)):  # bytes of the environment; the database can't hold them
+        raise BadInput(f"{where}: {setting.key} {str(raw)[:60]!r} is not UTF-8", "choose another", code="bad_config")
     return os.path.expanduser(str(raw)) if setting.kind == "path" else str(raw)

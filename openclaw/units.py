@@ -11,6 +11,7 @@ from openclaw.errors import BadInput
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 # not compiled here: few commands read one, all import this module
 _PART = r"(\d+(?:\.\d+)?)([smhd])"
+MAX_COUNT = 10**15  # whole in a float, and in every database column
 _COUNT = r"(\d+(?:\.\d+)?)([kKmM]?)"
 
 
@@ -52,11 +53,14 @@ def format_duration(seconds: float) -> str:
 
 
 def parse_count(text: str, what: str = "count") -> int:
-    """A whole number, `20k` and `1.5M` allowed. BadInput otherwise."""
+    """A whole number up to 10**15, `20k` and `1.5M` allowed. BadInput otherwise."""
     match = re.fullmatch(_COUNT, text.strip())
     if not match:
         raise BadInput(f"{what} {text[:40]!r} is not a number", "write it like 800, 20k or 1M")
-    return int(float(match[1]) * {"": 1, "k": 1000, "m": 1_000_000}[match[2].lower()])
+    count = float(match[1]) * {"": 1, "k": 1000, "m": 1_000_000}[match[2].lower()]
+    if count > MAX_COUNT:
+        raise BadInput(f"{what} {text[:40]!r} is out of range", f"at most {MAX_COUNT}")
+    return int(count)
 
 
 def utc(epoch: float) -> str:

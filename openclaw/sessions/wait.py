@@ -20,7 +20,7 @@ def wait(
     fleet: Fleet, ids: Sequence[str], any_one: bool = False, timeout: float | None = None
 ) -> tuple[list[Session], bool]:
     """Block until all (or any) of them have ended or stopped working. Returns them, and whether the deadline passed."""
-    deadline = time.monotonic() + timeout if timeout else None
+    deadline = time.monotonic() + timeout if timeout is not None else None
     looked = 0.0
     settle(fleet)
     while True:
@@ -33,7 +33,7 @@ def wait(
         while not any(os.path.exists(os.path.join(folder, "exit")) for folder in pending):
             if _version(fleet) != version:
                 break
-            if deadline and time.monotonic() > deadline:
+            if deadline is not None and time.monotonic() >= deadline:
                 return found, True
             if time.monotonic() > looked + LOOK_SECONDS:
                 break

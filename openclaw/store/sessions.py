@@ -151,6 +151,8 @@ def by_ids(connection: sqlite3.Connection, ids: Sequence[str]) -> list[Session]:
 
 def find(connection: sqlite3.Connection, word: str) -> Session:
     """The one session that `word` names: its id, a live one's name, the newest name, or a unique start of an id."""
+    if any("\ud800" <= char <= "\udfff" for char in word):  # bytes that are not UTF-8: SQLite can't be asked for them
+        raise NotFound(f"no session {word[:60]!r}", "`openclaw ps --all` lists them")
     escaped = word.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
     rows = (
         _sessions(

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from openclaw.errors import BadInput, Refused
-from openclaw.settings import DECLARED, Settings
+from openclaw.settings import DECLARED, Settings, load_yaml
 from openclaw.tasks.files import Unreadable, read_plain
 from openclaw.units import parse_count, parse_duration
 
@@ -51,6 +51,7 @@ _CALLED = {"\0": "NUL", "\x1b": "ESC", "\r": "CR", "\x7f": "DEL", "\b": "BS", "\
 
 def check(request: Request, settings: Settings | None = None) -> Request:
     """The request with its cwd resolved. BadInput says what is wrong and where, Refused what is too long."""
+    request = request._replace(task=request.task.replace("\r\n", "\n"))  # a file from elsewhere
     check_text(request.task, settings.get("limits.task_bytes") if settings else DECLARED["limits.task_bytes"].default)
     if request.name is not None:
         check_name(request.name)
@@ -188,9 +189,11 @@ def _parse(text: str) -> Any:
 
     hint = "it must be a YAML or JSON list, or a checklist whose first bullet is a '- [ ]'"
     try:
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return load_yaml(text)
     except yaml.MarkedYAMLError as error:
         line = f"line {error.problem_mark.line + 1}" if error.problem_mark else "the file"
+        if error.problem_mark and any(map(_BOX.match, text.splitlines()[error.problem_mark.line :][:1])):
+            raise BadInput(f"{line}: a box after a plain bullet", "a checklist begins with a '- [ ]'") from error
         raise BadInput(f"{line}: {error.problem}", hint) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date such as 2026-13-45
         raise BadInput(f"not YAML: {str(error).splitlines()[0][:200]}", hint) from error
@@ -239,6 +242,8 @@ def _scope(value: Any) -> dict[str, Any]:
 def _value(key: str, value: Any) -> Any:
     if key in _LISTS:
         if key == "env" and isinstance(value, dict):
+            if empty := [name for name, inner in value.items() if inner is None or isinstance(inner, (dict, list))]:
+                raise BadInput(f"env {str(empty[0])[:40]} must be a text", "write '' for an empty one")
             value = [f"{name}={inner}" for name, inner in value.items()]
         value = [value] if isinstance(value, str) else value
         if not isinstance(value, list) or not all(isinstance(each, str) for each in value):

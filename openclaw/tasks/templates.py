@@ -110,6 +110,8 @@ def _extended(name: str, layer: Definitions, earlier: Mapping[str, Any], above: 
     base = tree.get("extends")
     if base is None:
         return {key: value for key, value in tree.items() if value is not None}
+    if not isinstance(base, str):
+        raise _bad(f"{where}: extends must be the name of one template, not {base!r:.40}", "like extends: coder")
     if base in above:
         raise _bad(f"{where}: extends goes round: {' → '.join((*above, name, str(base)))}", "one must stand by itself")
     if base != name and base in layer:

@@ -22,6 +22,10 @@ def check_folder(socket: str, create: bool) -> None:
     The socket itself, when it is there, must be a socket of ours. `create` makes a missing folder, with mode 0700.
     BadInput: the path can't be a socket's. Refused: unsafe. Unavailable (`no_folder`): missing, and not `create`.
     """
+    if any("\ud800" <= char <= "\udfff" for char in socket):
+        raise BadInput(
+            f"the socket path {socket[:60]!r} is not UTF-8", "set OPENCLAW_SHARED_SOCKET to another path", "bad_socket"
+        )
     if len(os.fsencode(socket)) > LONGEST_PATH or "\0" in socket or not socket:
         raise BadInput(
             f"the socket path {socket[:60]!r}… has {len(os.fsencode(socket))} bytes; 1 to {LONGEST_PATH} fit",

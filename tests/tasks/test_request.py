@@ -30,7 +30,7 @@ def test_any_printable_text_is_a_task(text: str) -> None:
 
 @pytest.mark.parametrize(("text", "said"), [
     ("", "empty"), (" \n\t ", "empty"), ("ab\0c", "NUL (U+0000) at character 3"),
-    ("one\ntwo\x1b[31m", "ESC (U+001B) at character 8 (line 2)"), ("a\r\nb", "CR"), ("a\x9b", "U+009B"),
+    ("one\ntwo\x1b[31m", "ESC (U+001B) at character 8 (line 2)"), ("a\rb", "CR"), ("a\x9b", "U+009B"),
     ("\x7f", "DEL"),
     ("\udcff", "not UTF-8 at character 1"),
 ])  # fmt: skip
@@ -48,7 +48,7 @@ def test_a_megabyte_is_refused() -> None:
 @given(st.text())
 def test_no_text_is_an_accident(text: str) -> None:
     try:
-        assert check(Request(text, cwd="/")).task == text
+        assert check(Request(text, cwd="/")).task == text.replace("\r\n", "\n")
     except (BadInput, Refused) as error:
         assert error.message.isprintable()
 
