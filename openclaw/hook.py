@@ -1,8 +1,9 @@
 """`openclaw-hook`: what an agent program calls at each of its turns, with a JSON report on stdin.
 
 It says what the sub-agent does now, in one transaction, and is gone: an agent waits for it at every turn, so only the
-standard library is imported and nothing is printed, but for a tool call outside the scope: that is denied. A fault of ours must never become one of the agent's: whatever
-happens, the exit status is 0 and the reason stands in <state>/hook.log. Outside of a sub-agent it does nothing.
+standard library is imported. Nothing is printed, but for a tool call that would leave the scope: that is denied. A
+fault of ours must never become one of the agent's: whatever happens, the exit status is 0 and the reason stands in
+<state>/hook.log. Outside of a sub-agent it does nothing.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import sqlite3
 import sys
 import time
 
-from openclaw.agents.calls import asked
+from openclaw.agents.calls import DENIED, asked
 from openclaw.store import events
 
 TYPE_CHECKING = False  # type checkers take it as true; `typing` itself would be felt at every turn
@@ -69,7 +70,7 @@ def deny(folder: str, data: dict[str, Any]) -> None:
     cwd = str(data.get("cwd") or session["cwd"])
     reason = guard.judge(str(data["tool_name"]), data.get("tool_input") or {}, cwd, session["scope"], folder, also)
     if reason:
-        sys.stdout.write(json.dumps(guard.reply(reason)))
+        sys.stdout.write(json.dumps(guard.reply(DENIED + reason)))
         sys.stdout.flush()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 SHOWN = 200  # characters
+DENIED = "Not allowed by openclaw: "  # how the reason of a denial begins, by which it is found again in the transcript
 
 
 def asked(tool: object, given: object) -> str:

@@ -142,7 +142,10 @@ def settle(fleet: Fleet) -> tuple[list[Session], View]:
         said = _said(fleet, session, pane, now) if session.reporter and pane and not (pane.dead or exit) else None
         here = session.socket == fleet.terminal.socket  # a look at one socket says nothing about another
         verdict = decide(session, seen if here else elsewhere, pane, exit, ending, alive, now, said)
-        if (verdict.status, verdict.reason) != (session.status, session.reason) or verdict.ended_at or verdict.undo:
+        # a report that nobody has looked at yet may be the end of a turn, though it begins and ends idle
+        unseen = bool(session.reporter) and session.updated_at == session.reported_at
+        same = (verdict.status, verdict.reason) == (session.status, session.reason)
+        if not same or unseen or verdict.ended_at or verdict.undo:
             changed.append((session, verdict))
     used = _read_usage(fleet, rows)
     if changed:
@@ -180,7 +183,7 @@ def _apply(fleet: Fleet, seen: View, changed: Sequence[tuple[Session, Verdict]],
     gone = [s.id for s, v in changed if v.sweep or v.status == "lost"]
     if gone:
         processes.end(gone, fleet.settings.get("kill.grace"))
-    outside = _outside(fleet, [s for s, v in changed if v.ended_at or (v.status == "idle" and s.status == "working")])
+    outside = _outside(fleet, [s for s, v in changed if v.ended_at or v.status == "idle"])
     if any(s.worktree and (v.ended_at or v.undo) for s, v in changed):
         from openclaw.sessions import retire  # git, and only where such a session has ended
 

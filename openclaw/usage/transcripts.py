@@ -13,6 +13,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from openclaw.agents import calls
 from openclaw.agents.calls import asked
 from openclaw.store import db, sessions, turns
 from openclaw.store.sessions import Session
@@ -22,7 +23,7 @@ TAIL_BYTES = 1_048_576  # the last message is looked for in so much of the end, 
 # How a call that was not allowed reads in its result. There is no mark for it but the words (of version 2.1).
 DENIED = (
     "The user doesn't want to proceed", "requires approval", "was blocked. For security", "haven't granted it",
-    "has been denied", "Permission to use",
+    "has been denied", "Permission to use", calls.DENIED,
 )  # fmt: skip
 SYNTHETIC = "<synthetic>"  # the model of what the program itself says in the model's place: errors
 
@@ -101,17 +102,17 @@ def last_message(path: str) -> str:
 
 def denials(path: str) -> list[str]:
     """The tool calls of a conversation that were not allowed, each in one line, in their order."""
-    calls: dict[str, str] = {}
+    made: dict[str, str] = {}
     found = []
     for line in _lines(path, None):
         if b'"tool_use"' in line:
             for block in _blocks(_parsed(line), "tool_use"):
-                calls[str(block.get("id"))] = asked(block.get("name"), block.get("input"))
+                made[str(block.get("id"))] = asked(block.get("name"), block.get("input"))
         elif b'"is_error":true' in line.replace(b" ", b""):
             for block in _blocks(_parsed(line), "tool_result"):
                 text = json.dumps(block.get("content"), ensure_ascii=False)
                 if block.get("is_error") and any(words in text for words in DENIED):
-                    found.append(calls.get(str(block.get("tool_use_id")), "a tool"))
+                    found.append(made.get(str(block.get("tool_use_id")), "a tool"))
     return found
 
 

@@ -18,6 +18,7 @@ def test_an_edit_outside_the_scope_is_denied_and_the_model_sees_why(claude: Clau
     claude.api.say(
         Reply("", (Tool("Read", {"file_path": str(inside)}), Tool("Read", {"file_path": str(outside)}))),
         Reply("", (edit(str(outside), "old", "new"), edit(str(box.work / "src/../b.txt"), "old", "new"))),
+        Reply("", (Tool("Read", {"file_path": str(box.work / "src/link.txt")}),)),
         Reply("", (Tool("Write", {"file_path": str(box.work / "src/link.txt"), "content": "new"}),)),
         Reply("", (edit(str(inside), "old", "new"),)),
         Reply("Done."),
