@@ -13,11 +13,9 @@ from typing import Any, NamedTuple
 
 from openclaw.errors import BadInput
 from openclaw.units import parse_count, parse_duration
+from openclaw.yamls import read_yaml
 
 DEFAULT_SOCKET = "/tmp/openclaw-shared-terminals/shared.sock"  # the seeds' own name for it; scripts have it
-
-
-MAX_DEPTH = 100  # of the nesting of a YAML file
 
 
 class Setting(NamedTuple):
@@ -102,6 +100,11 @@ class Settings:
         return os.path.join(self.state_dir, "sessions")
 
     @property
+    def yaml_cache(self) -> str:
+        """Where `read_yaml` keeps what it parsed."""
+        return os.path.join(self.state_dir, "cache", "yaml")
+
+    @property
     def config_file(self) -> str:
         """The user's own `openclaw.yaml`; it need not exist."""
         if named := self.environ.get("OPENCLAW_CONFIG"):
@@ -167,69 +170,6 @@ class Settings:
             paths = (os.path.join(self.workspace, "openclaw.yaml"), self.config_file)
             self._files = [(p, _checked(p, read_yaml(p))) for p in paths if os.path.exists(p)]
         return self._files
-
-
-def load_yaml(text: str) -> Any:
-    """The tree of a YAML text. yaml.YAMLError, also where it is too deep or a mapping has a key twice.
-
-    The parser of libyaml overflows the stack of the process on deep nesting, so the events are looked at first.
-    """
-    import yaml  # 20 ms: only when there is a file
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    depth = 0
-    for event in yaml.parse(text, Loader=loader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-        if depth > MAX_DEPTH:
-            raise yaml.MarkedYAMLError(problem=f"nested deeper than {MAX_DEPTH}", problem_mark=event.start_mark)  # type: ignore[arg-type]
-    reader = loader(text)
-    try:
-        node = reader.get_single_node()
-        _check_keys(node, set())
-        return None if node is None else reader.construct_document(node)
-    finally:
-        reader.dispose()
-
-
-def _check_keys(node: Any, seen: set[int]) -> None:
-    import yaml
-
-    if id(node) in seen or isinstance(node, yaml.ScalarNode) or node is None:
-        return
-    seen.add(id(node))  # an alias leads to a node that was looked at
-    children = node.value
-    if isinstance(node, yaml.MappingNode):
-        keys = set[tuple[str, str]]()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in keys:
-                raise yaml.MarkedYAMLError(problem=f"{key.value[:40]!r} is given twice", problem_mark=key.start_mark)
-            if isinstance(key, yaml.ScalarNode) and key.value != "<<":
-                keys.add((key.tag, key.value))
-        children = [value for _, value in node.value]
-    for child in children:
-        _check_keys(child, seen)
-
-
-def read_yaml(path: str) -> dict[str, Any]:
-    """A YAML file whose top is a mapping. BadInput with the file and line otherwise."""
-    import yaml  # 20 ms: only when there is a file
-
-    try:
-        with open(path, encoding="utf-8") as file:
-            tree = load_yaml(file.read())
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else "?"
-        raise BadInput(f"{path}, line {line}: {error.problem}", "mend the YAML there", code="bad_config") from error
-    except (OSError, ValueError, yaml.YAMLError) as error:  # ValueError: not UTF-8, or a date such as 2026-13-45
-        raise BadInput(f"{path}: {error}", "it must be a readable YAML file in UTF-8", code="bad_config") from error
-    if tree is None:
-        return {}
-    if not isinstance(tree, dict):
-        raise BadInput(f"{path}: expected a mapping at the top, found {type(tree).__name__}", code="bad_config")
-    return tree
 
 
 def _checked(path: str, tree: dict[str, Any]) -> dict[str, Any]:

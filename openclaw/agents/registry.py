@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from openclaw.agents import reporters
 from openclaw.errors import BadInput, NotFound
-from openclaw.settings import Settings, read_yaml
+from openclaw.settings import Settings
+from openclaw.yamls import read_yaml
 
 SHIPPED = os.path.join(os.path.dirname(__file__), "agents.yaml")
 Words = tuple[str, ...]
@@ -54,10 +55,10 @@ _PLACEHOLDERS = ("prompt", "prompt_file", "task_file", "model", "system_prompt",
 
 def load(settings: Settings) -> dict[str, Agent]:
     """All programs by name. A user's entry of the same name changes only the keys it gives."""
-    trees = [(SHIPPED, read_yaml(SHIPPED))]
+    trees = [(SHIPPED, read_yaml(SHIPPED, settings.yaml_cache))]
     for folder in (settings.config_dir, settings.workspace):
         if os.path.exists(path := os.path.join(folder, "agents.yaml")):
-            trees.append((path, read_yaml(path)))
+            trees.append((path, read_yaml(path, settings.yaml_cache)))
     trees += [
         (path, tree["agents"]) for path, tree in reversed(settings.files()) if isinstance(tree.get("agents"), dict)
     ]

@@ -12,9 +12,10 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from openclaw.errors import BadInput, Refused
-from openclaw.settings import DECLARED, Settings, load_yaml
+from openclaw.settings import DECLARED, Settings
 from openclaw.tasks.files import Unreadable, read_plain
 from openclaw.units import parse_count, parse_duration
+from openclaw.yamls import load_yaml
 
 
 class Request(NamedTuple):

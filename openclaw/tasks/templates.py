@@ -12,9 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from openclaw.errors import BadInput, NotFound
-from openclaw.settings import Settings, read_yaml
+from openclaw.settings import Settings
 from openclaw.tasks.request import check_name, unknown_key
 from openclaw.units import parse_count, parse_duration
+from openclaw.yamls import read_yaml
 
 SHIPPED = os.path.join(os.path.dirname(__file__), "templates.yaml")
 DEFAULT = "sub-agent"
@@ -48,7 +49,8 @@ def load(settings: Settings) -> dict[str, Template]:
     """All templates by name. BadInput names the file, the template and the key that is wrong."""
     known: dict[str, dict[str, Any]] = {}
     places: dict[str, str] = {}
-    for layer in (_split(SHIPPED), _folder(settings.config_dir), _folder(settings.workspace)):
+    cache = settings.yaml_cache
+    for layer in (_split(SHIPPED, cache), _folder(settings.config_dir, cache), _folder(settings.workspace, cache)):
         earlier = dict(known)
         for name in layer:
             known[name] = _extended(name, layer, earlier, ())
@@ -71,7 +73,7 @@ def get(templates: Mapping[str, Template], name: str) -> Template:
 # --- from files to definitions
 
 
-def _folder(folder: str) -> Definitions:
+def _folder(folder: str, cache: str) -> Definitions:
     found: Definitions = {}
     folder = os.path.join(folder, "templates")
     try:
@@ -80,13 +82,13 @@ def _folder(folder: str) -> Definitions:
         return found
     for name in names:
         if name.endswith((".yaml", ".yml")) and not name.startswith("."):
-            found |= _split(os.path.join(folder, name))
+            found |= _split(os.path.join(folder, name), cache)
     return found
 
 
-def _split(path: str) -> Definitions:
+def _split(path: str, cache: str) -> Definitions:
     """A file is one template, named by its stem, or a mapping of several."""
-    tree = read_yaml(path)
+    tree = read_yaml(path, cache)
     if not tree:
         raise _bad(f"{path}: there is no template in it", "write its keys, or remove the file")
     if all(isinstance(value, dict) for value in tree.values()):
