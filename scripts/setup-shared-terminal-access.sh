@@ -56,7 +56,7 @@ check_tmux() {
     command -v tmux >/dev/null || fail 5 "tmux is missing" "sudo apt-get install tmux   (or: brew install tmux)"
     local version
     version=$(tmux -V | tr -cd '0-9.')
-    [ "$(printf '%s\n' "$OLDEST" "$version" | sort -t. -k1,1n -k2,2n | head -1)" = "$OLDEST" ] ||
+    [ "$(printf '%s\n' "$OLDEST" "$version" | sort -t. -k1,1n -k2,2n | sed -n 1p)" = "$OLDEST" ] ||
         fail 5 "tmux $version is too old, $OLDEST is needed" "install a newer tmux"
     echo "$version"
 }
