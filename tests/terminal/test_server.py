@@ -26,7 +26,16 @@ ENSURE = "import sys; from openclaw.terminal.server import Terminal; print(*Term
 
 
 def servers(box: Box) -> list[int]:
-    return [pid for pid in box.processes() if Path(f"/proc/{pid}/comm").read_text().startswith("tmux: server")]
+    """The tmux servers, without what one has forked and not yet made into a command."""
+    parents: dict[int, int] = {}
+    for pid in box.processes():
+        try:
+            words = Path(f"/proc/{pid}/stat").read_text()
+        except OSError:
+            continue
+        if "(tmux: server)" in words:
+            parents[pid] = int(words.rpartition(")")[2].split()[1])
+    return [pid for pid, parent in parents.items() if parent not in parents]
 
 
 def unread(pipe: IO[bytes] | None) -> int:

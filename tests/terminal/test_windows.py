@@ -60,7 +60,7 @@ def test_open_shows_tags_and_closes(box: Box, terminal: Terminal, make: Make) ->
     assert seen.panes["abc"]._replace(activity=0) == pane._replace(activity=0)
     assert (pane.id, pane.session_name, pane.dead, pane.attached) == ("abc", "subagent-abc", False, 0)
     assert (pane.dead_status, pane.dead_signal, pane.server) == (None, None, seen.server)
-    assert Path(f"/proc/{pane.pid}/cmdline").read_bytes() == b"sleep\x001000\0", "no shell in between"
+    until(lambda: Path(f"/proc/{pane.pid}/cmdline").read_bytes() == b"sleep\x001000\0", what="no shell in between")
     assert os.readlink(f"/proc/{pane.pid}/cwd") == str(box.work)
     assert box.tmux("display-message", "-p", "-t", pane.pane_id, "#{window_width}x#{window_height}") == "200x50\n"
     assert tags(terminal) == {"abc": {"task": "do it", "name": "n"}}
