@@ -6,8 +6,9 @@ import os
 from collections.abc import Sequence
 
 from openclaw import processes
+from openclaw.sessions.decision import read_exit
 from openclaw.sessions.fleet import Fleet
-from openclaw.sessions.status import read_exit, settle
+from openclaw.sessions.status import settle
 from openclaw.store import db, sessions
 from openclaw.store.sessions import Session
 from openclaw.terminal.windows import close, view

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from openclaw.agents import registry
 from openclaw.agents.launch import watched
 from openclaw.errors import BadInput, NotFound
+from openclaw.sessions.decision import read_exit
 from openclaw.sessions.fleet import Fleet
-from openclaw.sessions.status import read_exit, settle
+from openclaw.sessions.status import settle
 from openclaw.store import sessions, turns
 from openclaw.store.sessions import Session
 from openclaw.tasks.globs import matches

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from openclaw.agents.reporters import Signal, reporter
 from openclaw.errors import OpenclawError
+from openclaw.sessions.decision import Verdict
 from openclaw.sessions.fleet import Fleet
-from openclaw.sessions.status import Verdict
 from openclaw.store.sessions import Session
 from openclaw.terminal.windows import Pane, capture
 from openclaw.units import from_utc

@@ -20,7 +20,7 @@ from openclaw.store import db, sessions
 from openclaw.store.sessions import Session
 
 if TYPE_CHECKING:
-    from openclaw.sessions.status import Verdict
+    from openclaw.sessions.decision import Verdict
 
 CACHES = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", "node_modules")  # ignored, and made anew by use
 
