@@ -6,6 +6,7 @@ window that tmux must know by then, and a pane that tmux shows as dead has writt
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +17,7 @@ from openclaw.sessions.fleet import Fleet
 from openclaw.store import db, sessions
 from openclaw.store.sessions import Session
 from openclaw.terminal.server import Server
-from openclaw.terminal.windows import Pane, View, close, set_tags, view
+from openclaw.terminal.windows import Pane, View, close, noticed, set_tags, view
 from openclaw.units import from_utc
 
 
@@ -27,7 +28,7 @@ def settle(fleet: Fleet) -> tuple[list[Session], View]:
     first, so that a freed claim is really free. A spawn whose process died is completed or undone.
     """
     rows = sessions.live(fleet.store)
-    seen = view(fleet.terminal, known_server(fleet, rows))
+    seen = _view(fleet, rows)
     elsewhere = seen._replace(presence="unknown", problem="its window is on another socket")
     now = fleet.now()
     changed: list[tuple[Session, Verdict]] = []
@@ -52,6 +53,15 @@ def settle(fleet: Fleet) -> tuple[list[Session], View]:
     if len(seen.panes) > len(rows) or any(id not in seen.panes for id in (s.id for s in rows)):
         _tidy(fleet, seen, {s.id for s in rows})
     return rows, seen
+
+
+def _view(fleet: Fleet, rows: Sequence[Session]) -> View:
+    """What tmux shows; looked at again when a window's command has ended in a way that nobody has recorded."""
+    known = known_server(fleet, rows)
+    seen = view(fleet.terminal, known)
+    dead = [s.id for s in rows if s.id in seen.panes and seen.panes[s.id].unexplained]
+    unrecorded = [id for id in dead if not os.path.exists(os.path.join(fleet.folder(id), "exit"))]
+    return noticed(fleet.terminal, unrecorded, known) if unrecorded else seen
 
 
 def _said(fleet: Fleet, session: Session, pane: Pane, now: str) -> Verdict:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import os
 import re
 import signal
+from collections.abc import Collection
 from typing import NamedTuple
 
 from openclaw.errors import NotFound, Unavailable
-from openclaw.terminal.server import SERVER_FORMAT, Server, Terminal, failed, parse_server, says_absent
+from openclaw.terminal.server import SERVER_FORMAT, Server, Terminal, failed, parse_server, says_absent, wait_for
 from openclaw.terminal.words import command
 
 PREFIX = "subagent-"
@@ -25,6 +26,7 @@ PANE_FORMAT = (
     "#{pane_dead_signal} #{window_activity} #{session_attached} #{session_name}"
 )
 PANE_FIELDS = PANE_FORMAT.count(" ")
+NOTICE_SECONDS = 2.0  # between a terminal that was let go of and the end of its process, on a busy machine
 NO_SESSIONS = "no current target"  # what `list-panes -a` says on a server that has none
 
 
@@ -43,6 +45,11 @@ class Pane(NamedTuple):
     activity: int  # epoch seconds of the last output
     attached: int  # clients
     server: Server
+
+    @property
+    def unexplained(self) -> bool:
+        """Whether it is dead and tmux does not say how it ended, or not yet."""
+        return self.dead and self.dead_status is None and self.dead_signal is None
 
 
 class View(NamedTuple):
@@ -78,6 +85,26 @@ def view(terminal: Terminal, known: Server | None = None) -> View:
         if pane and (pane.id not in panes or pane.session_name == PREFIX + pane.id):  # a window may be linked twice
             panes[pane.id] = pane
     return View("present", server, panes, "")
+
+
+def noticed(terminal: Terminal, ids: Collection[str], known: Server | None = None) -> View:
+    """All our panes, once tmux knows how the dead ones of these ended, or after `NOTICE_SECONDS` as far as it does.
+
+    A pane is dead as soon as its terminal is let go of; the exit status comes with the process's end, a moment later.
+    tmux 3.3a with libutempter misses that at times, until the next child of its own ends: `run-shell` makes one.
+    """
+    seen = [view(terminal, known)]
+
+    def known_all() -> bool:
+        terminal.run("run-shell", "true")
+        seen[0] = view(terminal, known)
+        return not any(pane.unexplained for id, pane in seen[0].panes.items() if id in ids)
+
+    try:
+        wait_for(known_all, NOTICE_SECONDS)
+    except Unavailable:
+        pass  # the server has gone meanwhile, or hangs: the view says which
+    return seen[0]
 
 
 def parse_pane(line: str, server: Server) -> Pane | None:

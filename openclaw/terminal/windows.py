@@ -13,12 +13,13 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from openclaw.errors import BadInput, Unavailable
-from openclaw.terminal.panes import OWN, PANE_FORMAT, PREFIX, TAG, Pane, View, capture, parse_pane, tags, view
+from openclaw.terminal.panes import OWN, PANE_FORMAT, PREFIX, TAG, Pane, View, capture, noticed, parse_pane, tags, view
 from openclaw.terminal.server import SERVER_FORMAT, Server, Terminal, failed, parse_server, says_absent
 from openclaw.terminal.words import command, literal, one_line
 
 __all__ = [
-    "NewWindow", "Pane", "View", "capture", "close", "open_windows", "session_name", "set_tags", "tags", "view",
+    "NewWindow", "Pane", "View", "capture", "close", "noticed", "open_windows", "session_name", "set_tags", "tags",
+    "view",
 ]  # fmt: skip
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")

@@ -11,7 +11,7 @@ import pytest
 
 from openclaw.errors import BadInput, NotFound, Unavailable
 from openclaw.terminal.server import Server, Terminal
-from openclaw.terminal.windows import Pane, capture, close, open_windows, session_name, set_tags, tags, view
+from openclaw.terminal.windows import Pane, capture, close, noticed, open_windows, session_name, set_tags, tags, view
 from tests.conftest import Box, until
 from tests.terminal.conftest import Make
 
@@ -77,6 +77,15 @@ def test_how_a_command_ended(terminal: Terminal, make: Make) -> None:
     # a tmux built with libutempter may miss the quickest exit: None then, and never a wrong number
     assert panes["ok"].dead_status in (0, None) and panes["seven"].dead_status in (7, None)
     assert panes["shot"].dead_status is None and panes["shot"].dead_signal in (signal.SIGKILL, None)
+    panes = noticed(terminal, panes).panes
+    assert (panes["ok"].dead_status, panes["seven"].dead_status) == (0, 7)
+    assert panes["shot"].dead_signal == signal.SIGKILL
+
+
+def test_a_command_that_lets_go_of_its_terminal_before_it_ends(terminal: Terminal, make: Make) -> None:
+    open_windows(terminal, [make("late", "bash", "-c", "trap '' HUP; exec <&- >&- 2>&-; sleep 0.5; exit 3")])
+    assert ended(terminal, "late")["late"].unexplained
+    assert noticed(terminal, ["late"]).panes["late"].dead_status == 3
 
 
 def test_the_first_line_is_never_lost(box: Box, terminal: Terminal, make: Make) -> None:
