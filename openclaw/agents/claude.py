@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 from collections.abc import Mapping
-from typing import Any
 
 from openclaw.agents.reporters import Signal
 from openclaw.units import utc
@@ -34,10 +33,11 @@ DIALOGS = (  # all of the words are on the screen; what to say then
 )
 
 
-def settings(hook: str) -> dict[str, Any]:
+def settings(hook: str) -> str:
     """The file for `--settings`: our hook at every event that changes what is known about it."""
     command = {"type": "command", "command": shlex.quote(hook), "timeout": HOOK_SECONDS}
-    return {"hooks": {event: [{"hooks": [command | more]}] for event, more in EVENTS.items()}}
+    hooks = {event: [{"hooks": [command | more]}] for event, more in EVENTS.items()}
+    return json.dumps({"hooks": hooks}, indent=1) + "\n"
 
 
 def first_dialog(environ: Mapping[str, str], cwd: str) -> str:

@@ -71,7 +71,7 @@ def command_line(agent: Agent, values: Mapping[str, str]) -> str:
         (agent.model, "model"),
         (agent.system_prompt, "system_prompt"),
         (agent.conversation, "conversation"),
-        (agent.settings, "settings_file"),
+        (agent.settings, "settings"),
         (agent.prompt, ""),
     ):
         if not key or values.get(key):
@@ -97,12 +97,14 @@ def build(
     sandbox: Wrap | None = None,
 ) -> Launch:
     """Everything that the folder of a session holds at its start. Nothing is written yet."""
+    settings = reporter(agent.reports).settings(hook_program()) if agent.reports != "none" else ""
     values = {
         "model": model or "",
         "conversation": conversation_id or "",
         "task_file": os.path.join(folder, "task.sh"),
         "prompt_file": os.path.join(folder, "task.md"),
-        "settings_file": os.path.join(folder, "settings.json") if agent.reports != "none" else "",
+        "settings": settings,
+        "settings_file": os.path.join(folder, "settings.json"),
     }
     facts = {
         "id": id,
@@ -130,8 +132,8 @@ def build(
         "session.json": json.dumps(record, indent=1, ensure_ascii=False) + "\n",
         "launch.sh": "\n".join(lines) + "\n",
     }
-    if agent.reports != "none":
-        files["settings.json"] = json.dumps(reporter(agent.reports).settings(hook_program()), indent=1) + "\n"
+    if any("{settings_file}" in word for word in agent.settings):
+        files["settings.json"] = settings
     if any("{task_file}" in word for word in agent.prompt):
         files["task.sh"] = task + "\n"
     # marked from its first moment, as a variable of its environment: later ones don't show in the process table

@@ -50,7 +50,9 @@ _CHOICES = {
     "guard": ("none", "hooks"),
     "reports": ("none", *reporters.MODULES),
 }
-_PLACEHOLDERS = ("prompt", "prompt_file", "task_file", "model", "system_prompt", "conversation", "settings_file")
+_PLACEHOLDERS = (
+    "prompt", "prompt_file", "task_file", "model", "system_prompt", "conversation", "settings", "settings_file",
+)  # fmt: skip
 
 
 def load(settings: Settings) -> dict[str, Agent]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-MODULES = {"claude-hooks": "openclaw.agents.claude"}
+MODULES = {"claude-hooks": "openclaw.agents.claude", "codex-hooks": "openclaw.agents.codex"}
 
 
 class Signal(NamedTuple):
@@ -19,8 +19,8 @@ class Signal(NamedTuple):
 class Reporter(Protocol):
     """What has to be known about such a program."""
 
-    def settings(self, hook: str) -> dict[str, Any]:
-        """The content of the settings file that makes it call `hook`, an absolute path."""
+    def settings(self, hook: str) -> str:
+        """What makes it call `hook`, an absolute path: the text of its settings file, or of a word of its own."""
 
     def first_dialog(self, environ: Mapping[str, str], cwd: str) -> str:
         """What it is going to ask at its first start there, before it takes a prompt; empty if nothing is known."""

@@ -196,11 +196,11 @@ def result(fleet: Fleet, session: Session, lines: int = 20) -> Result:
 
 def _own_words(fleet: Fleet, session: Session) -> tuple[str, list[str]]:
     """The last message and the denials, from the transcripts of a program that writes them."""
-    from openclaw.usage import transcripts  # only where a program reports
+    from openclaw.usage import ledger  # only where a program reports
 
-    known = turns.transcripts(fleet.store, [session.id])
-    denied = [call for each in known for call in transcripts.denials(each.path)]
-    return transcripts.last_message(transcripts.current(known, session.conversation_id)), denied
+    form, known = ledger.reader(session.reporter), turns.transcripts(fleet.store, [session.id])
+    denied = [call for each in known for call in form.denials(each.path)]
+    return form.last_message(form.current(known, session.conversation_id)), denied
 
 
 def _written(fleet: Fleet, session: Session) -> str | None:

@@ -257,7 +257,7 @@ def test_its_first_dialog_is_known_beforehand(tmp_path: Path, known: Any, asks: 
 
 
 def test_the_settings_call_our_hook_by_its_path_whatever_is_in_it() -> None:
-    made = claude.settings("/a b/it's/openclaw-hook")["hooks"]
+    made = json.loads(claude.settings("/a b/it's/openclaw-hook"))["hooks"]
     assert {"SessionStart", "UserPromptSubmit", "Stop", "StopFailure", "PermissionRequest", "SessionEnd"} <= set(made)
     [entry] = made["Stop"][0]["hooks"]
     assert entry["type"] == "command" and os.path.isabs("/a b/it's/openclaw-hook")
