@@ -7,6 +7,7 @@ the side (titles) are in none, and so in no sum here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from openclaw.usage.ledger import TAIL_BYTES, Read, count, lines, parsed, whole_
 CALLS = ("function_call", "custom_tool_call", "local_shell_call")
 # How a call that was not allowed reads in its result. There is no mark for it but the words (of version 0.169).
 REFUSED = ("rejected by user", "was denied", "aborted by user", DENIED)
+PATCHED = re.compile(r"^\*\*\* (Add|Update|Delete) File: (.+)$", re.MULTILINE)
 
 
 def read(path: str, start: int) -> Read:
@@ -110,9 +112,10 @@ def _payload(entry: dict[str, Any], kind: str) -> dict[str, Any]:
 
 
 def _given(item: dict[str, Any]) -> object:
-    """What a tool was called with, under the names by which calls are shown."""
+    """What a tool was called with, under the names by which calls are shown; of a patch the files."""
     given = parsed(str(item.get("arguments") or "").encode())
-    return {"command": given["cmd"]} if "cmd" in given else given or item.get("input")
+    text = str(item.get("input") or given.get("cmd") or "")
+    return {"command": ", ".join(map(" ".join, PATCHED.findall(text))) or " ".join(text.split())} if text else given
 
 
 def _text(item: Any) -> str:

@@ -18,7 +18,7 @@ PATH = "/v1/responses"
 
 def is_turn(body: dict[str, Any]) -> bool:
     """Tools are offered, and the answer may be anything: a title has a form."""
-    return bool(body.get("tools")) and "format" not in body.get("text", {})
+    return bool(_tools(body)) and "format" not in body.get("text", {})
 
 
 def texts(item: dict[str, Any]) -> Iterator[str]:
@@ -36,7 +36,7 @@ def stream(reply: Reply, number: int, request: dict[str, Any]) -> str:
     if reply.text:
         said = {"type": "output_text", "text": reply.text, "annotations": []}
         items.append({"type": "message", "role": "assistant", "id": f"msg_{number:06d}", "content": [said]})
-    offered = dict(_offered(request.get("tools", [])))
+    offered = dict(_offered(_tools(request)))
     for index, tool in enumerate(reply.tools):
         kind, within = offered.get(tool.name, ("function", {}))
         call = {"id": f"fc_{number:06d}{index:02d}", "call_id": f"call_{number:06d}{index:02d}", "name": tool.name}
@@ -51,6 +51,12 @@ def stream(reply: Reply, number: int, request: dict[str, Any]) -> str:
     done = made | {"status": "completed", "output": items, "usage": _usage(reply.usage)}
     events.append({"type": "response.completed", "response": done})
     return "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+
+
+def _tools(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """What is offered: with the request itself, or for newer models as items of its input."""
+    added = (item["tools"] for item in body.get("input", []) if item.get("type") == "additional_tools")
+    return [*body.get("tools", []), *(tool for tools in added for tool in tools)]
 
 
 def _offered(tools: list[dict[str, Any]]) -> Iterator[tuple[str, tuple[str, dict[str, str]]]]:
