@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,19 @@ class Program:
         (self.bin / self.name).write_text(api.place.wrap(program))
         (self.bin / self.name).chmod(0o755)
         box.env |= api.place.env | {"PATH": f"{self.bin}:{box.env['PATH']}"}
+
+    def enclose(self, program: str) -> None:
+        """For --sandbox: its network is entered before the sandbox is, for inside of it nobody may change networks."""
+        bwrap = shutil.which("bwrap")
+        if not bwrap:
+            pytest.skip("bubblewrap is not installed")
+        for name, text in (("bwrap", self.api.place.wrap(bwrap)), (self.name, f'#!/bin/sh\nexec {program} "$@"\n')):
+            (self.bin / name).write_text(text)
+            (self.bin / name).chmod(0o755)
+        # the stub in bin/ says nothing of where the real one is; a real install is found by its own links
+        self.box.root.joinpath("config").mkdir(exist_ok=True)
+        modules = program.partition("/node_modules/")[0]
+        (self.box.root / "config/agents.yaml").write_text(f"{self.name}:\n  reads: [{modules}]\n")
 
     def spawn(self, task: str, *args: str, **more: Any) -> dict[str, Any]:
         return dict(self.box.json("spawn", task, "--agent", self.name, "--model", self.model, *args, **more))

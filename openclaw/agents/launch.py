@@ -72,6 +72,7 @@ def command_line(agent: Agent, values: Mapping[str, str]) -> str:
         (agent.system_prompt, "system_prompt"),
         (agent.conversation, "conversation"),
         (agent.settings, "settings"),
+        (agent.sandboxed, "sandboxed"),
         (agent.prompt, ""),
     ):
         if not key or values.get(key):
@@ -104,6 +105,7 @@ def build(
         "task_file": os.path.join(folder, "task.sh"),
         "prompt_file": os.path.join(folder, "task.md"),
         "settings": settings,
+        "sandboxed": "yes" if sandbox else "",
         "settings_file": os.path.join(folder, "settings.json"),
     }
     facts = {

@@ -37,6 +37,7 @@ class Agent(NamedTuple):
     input: Mapping[str, str] = {}  # never written to
     env: Words = ()
     guard: str = "none"
+    sandboxed: Words = ()
     needs: Words = ()
     reads: Words = ()
     memory_mb: int = 100
@@ -47,7 +48,7 @@ _KINDS = Agent.__annotations__
 _CHOICES = {
     "new_conversation": ("none", "uuid"),
     "output": ("stream", "screen"),
-    "guard": ("none", "hooks"),
+    "guard": ("none", "hooks", "edits"),
     "reports": ("none", *reporters.MODULES),
 }
 _PLACEHOLDERS = (

@@ -47,7 +47,9 @@ def promises(task: Task, agent: Agent) -> list[str]:
         if agent.needs and (own := [p for word in agent.needs if (p := sandbox.expand(word, os.environ))]):
             lines.append(f"also writable, because {agent.name} needs it: {', '.join(dict.fromkeys(own))}")
         return [*lines, "not enforced: the network"]
-    if agent.guard == "hooks":
+    if agent.guard == "edits":
+        lines = [f"enforced by a hook for the edits of {agent.name}; what it reads and its shell commands are only asked"]
+    elif agent.guard == "hooks":
         lines = [f"enforced by a hook for the file tools of {agent.name}; shell commands are asked to keep to it"]
     else:
         lines = [f"only asked of {agent.name}, not enforced"]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from tests.claude.conftest import Claude
@@ -12,19 +10,7 @@ from tests.loopback.api import Reply, Tool
 
 @pytest.fixture
 def enclosed(claude: Claude, claude_program: str) -> Claude:
-    """The loopback network is entered before the sandbox is: inside of it nobody may change networks."""
-    bin = claude.box.root / "bin"
-    real = shutil.which("bwrap")
-    if not real:
-        pytest.skip("bubblewrap is not installed")
-    (bin / "bwrap").write_text(claude.api.place.wrap(real))
-    (bin / "bwrap").chmod(0o755)
-    (bin / "claude").write_text(f'#!/bin/sh\nexec {claude_program} "$@"\n')
-    # the stub in bin/ says nothing of where the real one is; a real install is found by its own links
-    config = claude.box.root / "config"
-    config.mkdir(exist_ok=True)
-    modules = claude_program.partition("/node_modules/")[0]
-    (config / "agents.yaml").write_text(f"claude:\n  reads: [{modules}]\n")
+    claude.enclose(claude_program)
     return claude
 
 

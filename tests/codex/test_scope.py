@@ -70,4 +70,4 @@ def test_peers_23_what_a_shell_command_changed_outside_is_reported_at_the_end_of
 
 def test_what_is_enforced_is_said_beforehand(codex: Codex) -> None:
     plan = codex.box.json("spawn", "x", "--agent", "codex", "--write", "src/**", "--dry-run")
-    assert "enforced by a hook for the file tools of codex" in " ".join(plan["enforced"])
+    assert "enforced by a hook for the edits of codex" in " ".join(plan["enforced"])
