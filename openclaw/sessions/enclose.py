@@ -48,7 +48,7 @@ def promises(task: Task, agent: Agent) -> list[str]:
             lines.append(f"also writable, because {agent.name} needs it: {', '.join(dict.fromkeys(own))}")
         return [*lines, "not enforced: the network"]
     if agent.guard == "edits":
-        lines = [f"enforced by a hook for the edits of {agent.name}; what it reads and its shell commands are only asked"]
+        lines = [f"enforced by a hook for the edits of {agent.name}; what it reads, and shell commands, are only asked"]
     elif agent.guard == "hooks":
         lines = [f"enforced by a hook for the file tools of {agent.name}; shell commands are asked to keep to it"]
     else:

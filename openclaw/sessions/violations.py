@@ -22,7 +22,9 @@ MAX_RECORDED = 200  # paths
 MAX_LOOKS = 50_000  # files, at the end of a turn
 LOOK_SECONDS = 2.0
 # What programs write beside what they read, unasked, where no repository says what to ignore.
-CACHES = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".DS_Store")
+CACHES = (
+    "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".DS_Store", ".aider.tags.cache.v4",
+)  # fmt: skip
 GIT_SECONDS = 10.0
 GIT_KEPT = ("PATH", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
 

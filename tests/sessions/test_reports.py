@@ -46,11 +46,11 @@ def row(box: Box) -> Session:
     return found
 
 
-def call(box: Box, stdin: str | bytes, **environ: str) -> None:
+def call(box: Box, stdin: str | bytes, *args: str, **environ: str) -> None:
     """The hook as an agent calls it: whatever it gets, it ends with 0 and says nothing."""
     env = box.env | {"OPENCLAW_SESSION_ID": "abc234"} | environ
     data = stdin.encode() if isinstance(stdin, str) else stdin
-    done = subprocess.run([HOOK], input=data, env=env, capture_output=True, timeout=30, check=False)
+    done = subprocess.run([HOOK, *args], input=data, env=env, capture_output=True, timeout=30, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
