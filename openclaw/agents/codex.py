@@ -20,7 +20,7 @@ from openclaw.agents.reporters import Signal
 # wait until that is written down.
 EVENTS = {
     "SessionStart": 10, "SessionEnd": 3, "UserPromptSubmit": 10, "Stop": 10, "Interrupt": 3, "PreToolUse": 10,
-    "PermissionRequest": 10, "PostToolUse": 10, "PreCompact": 10, "PostCompact": 10, "SubagentStart": 10,
+    "PermissionRequest": 10, "PostToolUse": 10, "PreCompact": 10, "PostCompact": 10,
 }  # fmt: skip
 UNAWAITED = ("PostToolUse",)
 HERE = "/<session-flags>/config.toml"  # how it calls the command line as a place of hooks

@@ -64,7 +64,8 @@ def test_an_agent_inside_it_changes_no_state_and_is_counted(box: Box) -> None:
     assert [t.path[-8:-6] for t in turns.transcripts(store, ["abc234"])] == [MAIN, INNER]
     assert events(box) == [("UserPromptSubmit", "one")]
     asks = {"tool_name": "Bash", "tool_input": {"command": "make"}}
-    assert said(box, "PermissionRequest", INNER, agent_id=INNER, **asks).reported_state == "waiting"
+    found = said(box, "PermissionRequest", INNER, agent_id=INNER, **asks)
+    assert (found.reported_state, found.status_file[-8:-6]) == ("waiting", MAIN)
     assert said(box, "PostToolUse", INNER, agent_id=INNER, **asks).reported_state == "working"
 
 
