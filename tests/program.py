@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from openclaw.agents import registry
 from tests.conftest import Box, until
 from tests.loopback.api import Api
 
@@ -52,8 +54,8 @@ class Program:
             (self.bin / name).chmod(0o755)
         # the stub in bin/ says nothing of where the real one is; a real install is found by its own links
         self.box.root.joinpath("config").mkdir(exist_ok=True)
-        modules = program.partition("/node_modules/")[0]
-        (self.box.root / "config/agents.yaml").write_text(f"{self.name}:\n  reads: [{modules}]\n")
+        reads = [program.partition("/node_modules/")[0], *registry.shipped()[self.name].reads]
+        (self.box.root / "config/agents.yaml").write_text(json.dumps({self.name: {"reads": reads}}))
 
     def spawn(self, task: str, *args: str, **more: Any) -> dict[str, Any]:
         return dict(self.box.json("spawn", task, "--agent", self.name, "--model", self.model, *args, **more))

@@ -29,3 +29,15 @@ def test_peers_23_a_shell_command_changes_nothing_outside_its_scope(enclosed: Co
     assert result["result"]["output"] == "Tried." and result["tokens_used"] > 0 and result["violations"] == []
     enclosed.type(id, "/quit")
     enclosed.until(id, "done")
+
+
+def test_what_it_reads_for_others_too_can_only_be_read(enclosed: Codex) -> None:
+    enclosed.home.joinpath("rules").mkdir()
+    enclosed.until(enclosed.spawn("make your own files first", "--sandbox")["id"], "idle")
+    assert enclosed.home.joinpath("skills").is_dir()
+    places = ("config.toml", "rules/x", "skills/x")
+    tries = "; ".join(f"touch {enclosed.home}/{place} && echo CHANGED" for place in places)
+    enclosed.api.say(Reply("", (Tool("exec_command", {"cmd": tries}),)), Reply("Tried."))
+    enclosed.until(enclosed.spawn("try it", "--sandbox")["id"], "idle")
+    text = enclosed.api.turns[-1].text
+    assert text.count("Read-only file system") == 3 and "CHANGED" not in text, text
