@@ -53,7 +53,7 @@ def settings(hook: str) -> str:
     return f"hooks={{{','.join(groups)},state={{{','.join(known)}}}}}"
 
 
-def first_dialog(environ: Mapping[str, str], cwd: str) -> str:
+def first_dialog(environ: Mapping[str, str], cwd: str, repository: str = "") -> str:
     """From its `config.toml` and `auth.json`: the login, then trust, for a repository or a folder with settings."""
     import tomllib  # 10 ms, and only for this
 
@@ -71,7 +71,7 @@ def first_dialog(environ: Mapping[str, str], cwd: str) -> str:
         kept = config.get("cli_auth_credentials_store", "file") == "file"
         if not own and kept and not os.path.exists(os.path.join(home, "auth.json")):
             return LOGIN
-        places = _places(cwd)
+        places = [*_places(cwd), *filter(None, [repository])]
         asks = any(os.path.lexists(os.path.join(place, name)) for place in places for name in (".git", ".codex"))
         known = config.get("projects", {})
         return TRUST if asks and not any(known.get(place, {}).get("trust_level") for place in places) else ""
@@ -79,8 +79,10 @@ def first_dialog(environ: Mapping[str, str], cwd: str) -> str:
         return ""
 
 
-def look(status_file: str) -> Signal | None:
+def look(status_file: str, conversation: str = "") -> Signal | None:
     """The last line of the rollout that begins or ends a turn: an error ends one without a hook."""
+    if not status_file.endswith(f"{conversation}.jsonl"):
+        return None
     for line in reversed(_tail(status_file)):
         if b'"event_msg"' in line and any(f'"{name}"'.encode() in line for name in ENDS):
             try:

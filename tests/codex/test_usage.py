@@ -36,13 +36,14 @@ def test_agents_inside_it_are_counted_and_are_not_its_context(codex: Codex) -> N
     def answer(turn: Any) -> Reply:
         if turn.text == "do a part":
             return Reply("A part.", usage=Usage(1000, 2000, 3000, 4000))
-        spawned = "agent_id" in turn.text
+        spawned = turn.has("agent_id")
         return Reply("All.", usage=Usage(11, 22, 33, 44)) if spawned else Reply("", (begin,), Usage(10, 20, 30, 40))
 
     codex.api.otherwise = answer
     id = codex.spawn("get help")["id"]
-    codex.until(id, "idle")
-    until(lambda: codex.figures(id) == (100 + 10_000 + 110, 66, 6))
+    # once more when the part is done before it has answered
+    until(lambda: codex.api.tokens in (100 + 10_000 + 110, 100 + 10_000 + 220))
+    until(lambda: codex.figures(id) == (codex.api.tokens, 66, 6) and codex.status(id)[0] == "idle")
     found = codex.box.json("result", id)
     assert found["result"]["output"] == "All." and found["status"] == "idle"
 
