@@ -64,12 +64,15 @@ def environment(agent: Agent, environ: Mapping[str, str], wanted: Iterable[str])
     return chosen
 
 
-def command_line(agent: Agent, values: Mapping[str, str]) -> str:
-    """The program's words as bash: each quoted, the prompt read from task.md inside the window."""
+def command_line(agent: Agent, values: Mapping[str, str], around: Words = ()) -> str:
+    """The program's words as bash: each quoted, the prompt read from task.md inside the window.
+
+    `around` are the words that decide what it sends beside the prompt.
+    """
     words = [shlex.quote(word) for word in agent.command]
     for group, key in (
         (agent.model, "model"),
-        (agent.system_prompt, "system_prompt"),
+        (around, ""),
         (agent.conversation, "conversation"),
         (agent.settings, "settings_file"),
         (agent.prompt, ""),
@@ -94,6 +97,8 @@ def build(
     environ: Mapping[str, str],
     writes: Iterable[str],
     record: Mapping[str, Any],
+    around: Words = (),
+    around_values: Mapping[str, str] | None = None,
     sandbox: Wrap | None = None,
 ) -> Launch:
     """Everything that the folder of a session holds at its start. Nothing is written yet."""
@@ -103,7 +108,7 @@ def build(
         "task_file": os.path.join(folder, "task.sh"),
         "prompt_file": os.path.join(folder, "task.md"),
         "settings_file": os.path.join(folder, "settings.json") if agent.reports != "none" else "",
-    }
+    } | dict(around_values or {})
     facts = {
         "id": id,
         "dir": folder,
@@ -116,7 +121,7 @@ def build(
     lines.append(f"watched=({' '.join(shlex.quote(root) for root in watched(writes))})")
     lines.append(f"missing=({' '.join(map(shlex.quote, sandbox.missing)) if sandbox else ''})")
     before = " ".join(map(shlex.quote, sandbox.argv)) + " " if sandbox else ""
-    lines.append(f"command=({before}{command_line(agent, values)})")
+    lines.append(f"command=({before}{command_line(agent, values, around)})")
     lines.append(f"source {shlex.quote(SUPERVISOR)}")
     private = dict(environ) | {
         "OPENCLAW_TASK_FILE": values["prompt_file"],

@@ -19,7 +19,7 @@ from openclaw.agents.registry import Agent
 from openclaw.agents.reporters import reporter
 from openclaw.context.tokens import Counter
 from openclaw.errors import BadInput, Interrupted, OpenclawError, Refused
-from openclaw.sessions import admission
+from openclaw.sessions import admission, prefix
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.gate import Gate
 from openclaw.sessions.status import known_server, located, settle
@@ -53,13 +53,14 @@ def plan(fleet: Fleet, requests: Sequence[Request]) -> list[Planned]:
     """Everything that can be checked without starting anything: inputs, files, tokens, programs, environment."""
     counter = Counter(fleet.cache_dir, fleet.settings.environ)
     agents, known = registry.load(fleet.settings), templates.load(fleet.settings)
+    cuts = {name: agent.prefix for name, agent in agents.items()}
     planned = []
     for number, request in enumerate(requests, 1):
         try:
             id = _new_id()
             tree = _tree(fleet, request, id)
             move = Move(tree.top, tree.path) if tree else None
-            task = prepare(_typed(fleet, request, agents), fleet.settings, counter, known, move)
+            task = prepare(_typed(fleet, request, agents), fleet.settings, counter, known, move, cuts)
             agent = registry.get(agents, task.agent)
             environ = launch.environment(agent, fleet.settings.environ, task.env)
             launch.check_installed(agent, environ)
@@ -238,6 +239,7 @@ def _open(
     os.makedirs(fleet.sessions_dir, mode=0o700, exist_ok=True)
     windows = []
     for (task, agent, environ, _, tree), row in zip(planned, rows, strict=True):
+        cut = prefix.cut(agent, task.prefix)
         built = launch.build(
             agent,
             id=row.id,
@@ -249,9 +251,11 @@ def _open(
             grace_s=fleet.settings.get("kill.grace"),
             model=row.model,
             conversation_id=row.conversation_id,
-            environ=environ,
+            environ=environ | cut.environ,
             writes=(*row.writes, *watched(row.scope, row.cwd, fleet.settings.home)),
-            record=row.as_json(),
+            record=row.as_json() | {"prefix": task.prefix._asdict()},
+            around=cut.words,
+            around_values=cut.values,
             sandbox=_wrap(fleet, task, agent, environ, row.id) if task.sandbox else None,
         )
         launch.write(built)
