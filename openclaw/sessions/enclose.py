@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from openclaw.agents import sandbox
 from openclaw.agents.registry import Agent
 from openclaw.agents.sandbox import Mount, Wrap
+from openclaw.git import checkout
 from openclaw.sessions.fleet import Fleet
 from openclaw.tasks.globs import quote_path
 from openclaw.tasks.mounts import Layout, layout
@@ -64,15 +65,5 @@ def _layout(task: Task) -> Layout:
 
 def _repository(cwd: str) -> list[str]:
     """Where git keeps what a linked worktree shares, so that git can look; nothing there may be written."""
-    folder = cwd
-    while not os.path.lexists(os.path.join(folder, ".git")) and folder != "/":
-        folder = os.path.dirname(folder)
-    try:
-        with open(os.path.join(folder, ".git"), encoding="utf-8", errors="surrogateescape") as file:
-            mark, _, named = file.read(4096).partition("gitdir:")
-        own = os.path.realpath(os.path.join(folder, named.strip()))
-        with open(os.path.join(own, "commondir"), encoding="utf-8", errors="surrogateescape") as file:
-            common = os.path.realpath(os.path.join(own, file.read(4096).strip()))
-    except OSError:
-        return []  # a plain repository, whose .git is within the cwd, or none
-    return [] if mark else [common]
+    found = checkout(cwd)
+    return [found.common] if found and found.own != found.common else []

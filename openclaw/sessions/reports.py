@@ -6,6 +6,8 @@ after Esc, or an answered dialog, only the file changes.
 
 from __future__ import annotations
 
+import os
+
 from openclaw.agents.reporters import Signal, reporter
 from openclaw.errors import OpenclawError
 from openclaw.sessions.decision import Verdict
@@ -48,4 +50,9 @@ def latest(hooks: Signal, file: Signal | None, now: str) -> Signal:
 
 
 def _answer(session: Session, asks: str) -> str:
-    return f"{' '.join(asks.split())} (answer in its window: openclaw attach {session.id})"
+    from openclaw.sessions import trust  # only while somebody is asked
+
+    if not session.worktree:
+        return trust.way_out(session.id, asks, session.cwd)
+    home = trust.main_checkout(session.worktree) or session.worktree
+    return trust.way_out(session.id, asks, home, os.path.dirname(session.worktree))

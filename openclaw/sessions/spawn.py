@@ -158,8 +158,14 @@ def _first_dialog(planned: Planned) -> str:
     """What a program that reports is going to ask before it takes its prompt, and what to do; mostly nothing."""
     if planned.agent.reports == "none":
         return ""
-    asks = reporter(planned.agent.reports).first_dialog(planned.environ, planned.task.cwd)
-    return f"it {asks} (answer in its window: openclaw attach {planned.id})" if asks else ""
+    from openclaw.sessions import trust  # git, and only programs that report can be asked
+
+    tree, cwd = planned.tree, planned.task.cwd
+    home = trust.main_checkout(tree.top if tree else cwd)
+    asks = reporter(planned.agent.reports).first_dialog(planned.environ, cwd, home)
+    if not asks:
+        return ""
+    return "it " + trust.way_out(planned.id, asks, home if tree else cwd, os.path.dirname(tree.path) if tree else "")
 
 
 def _new_id() -> str:
