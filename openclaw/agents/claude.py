@@ -152,15 +152,20 @@ def _replaced(path: str, before: bytes, after: bytes, kept: os.stat_result) -> b
             os.unlink(new)
 
 
-def look(status_file: str) -> Signal | None:
-    """`<config>/sessions/<pid>.json`: the only thing that changes when a person presses Esc."""
+def look(status_file: str, conversation: str = "") -> Signal | None:
+    """`<config>/sessions/<pid>.json`: the only thing that changes when a person presses Esc.
+
+    In sandboxes two of them may have the same pid, and so one file: it speaks for the conversation that it names.
+    """
     try:
         with open(status_file, encoding="utf-8") as file:
             said = json.load(file)
+        if conversation and said.get("sessionId", conversation) != conversation:
+            return None
         state = STATUS[said["status"]]
         why = {"shell": "a command of it still runs in the background", "waiting": str(said.get("waitingFor") or "")}
         return Signal(state, utc(said["statusUpdatedAt"] / 1000), why.get(said["status"], ""))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

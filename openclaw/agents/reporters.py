@@ -35,8 +35,9 @@ class Reporter(Protocol):
         False when it was trusted already. Unavailable when that configuration is not there or can't be changed.
         """
 
-    def look(self, status_file: str) -> Signal | None:
-        """What it says in its own file; None when there is none or it can't be read: that means nothing."""
+    def look(self, status_file: str, conversation: str = "") -> Signal | None:
+        """What it says in its own file about this conversation; None when there is none or it can't be read: that means
+        nothing."""
 
     def dialog(self, screen: str) -> str:
         """Which dialog of its first start the screen shows, and what to do; empty if none is recognised."""

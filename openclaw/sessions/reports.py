@@ -24,7 +24,8 @@ def said(fleet: Fleet, session: Session, pane: Pane, now: str) -> Verdict:
     """The state of a live program that reports, and for people why it is in it."""
     program = reporter(session.reporter)
     hooks = Signal(session.reported_state or "starting", session.reported_at)
-    signal = latest(hooks, program.look(session.status_file) if session.status_file else None, now)
+    own = program.look(session.status_file, session.conversation_id or "") if session.status_file else None
+    signal = latest(hooks, own, now)
     if signal.state == "starting":
         try:
             asks = program.dialog(capture(fleet.terminal, pane.pane_id))

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 from openclaw import processes
@@ -84,20 +85,15 @@ def spawn(
     """Start one sub-agent per request, all or none. `waiting` is told why, once, when `queue` makes it wait."""
     planned = plan(fleet, requests)
     rows = [_row(fleet, p) for p in planned]
-    try:
-        with admission.turn(fleet, queue, waiting) as reserve:
-            reserve(lambda: _reserve(fleet, planned, rows))
-        if len(rows) == 1:
-            return _started(fleet, rows, _open(fleet, planned, rows))
-        with Gate(fleet.state_dir, rows[0].spawner, rows[0].id) as gate:
-            try:
-                return _started(fleet, rows, _open(fleet, planned, rows, gate))
-            except BaseException:
-                _undo(fleet, rows)  # while the gate is closed: none of them has begun
-                raise
-    except BaseException:
-        _undo(fleet, rows)
-        raise
+    with ExitStack() as closed:
+        try:
+            with admission.turn(fleet, queue, waiting) as reserve:
+                reserve(lambda: _reserve(fleet, planned, rows))
+            gate = closed.enter_context(Gate(fleet.state_dir, rows[0].spawner, rows[0].id)) if len(rows) > 1 else None
+            return _started(fleet, rows, _open(fleet, planned, rows, gate))
+        except BaseException:
+            _undo(fleet, rows)  # while the gate of a batch is closed: none of them has begun
+            raise
 
 
 def _typed(fleet: Fleet, request: Request, agents: Mapping[str, Agent]) -> Request:
