@@ -155,8 +155,10 @@ def watched(writes: Iterable[str]) -> list[str]:
 
 
 def write(launch: Launch) -> None:
-    """Create the folder, 0700, and its files, 0600. A folder that is already there is an error."""
-    os.mkdir(launch.folder, 0o700)
+    """Create its files, 0600, in its folder, which is there. One that is already there is an error.
+
+    What is newer than launch.sh was changed by the sub-agent.
+    """
     for name, text in launch.files.items():
         fd = os.open(os.path.join(launch.folder, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(fd, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:

@@ -47,6 +47,8 @@ def promises(task: Task, agent: Agent) -> list[str]:
         lines += [f"narrower: {path} can be changed but not replaced or removed" for path in found.in_place]
         if agent.needs and (own := [p for word in agent.needs if (p := sandbox.expand(word, os.environ))]):
             lines.append(f"also writable, because {agent.name} needs it: {', '.join(dict.fromkeys(own))}")
+        if task.worktree or _repository(task.cwd):
+            lines.append("git can look there, and not commit: what the repository's checkouts share is read-only")
         return [*lines, "not enforced: the network"]
     if agent.guard == "hooks":
         lines = [f"enforced by a hook for the file tools of {agent.name}; shell commands are asked to keep to it"]
@@ -64,6 +66,10 @@ def _layout(task: Task) -> Layout:
 
 
 def _repository(cwd: str) -> list[str]:
-    """Where git keeps what a linked worktree shares, so that git can look; nothing there may be written."""
+    """For a linked worktree, where git keeps what it shares, so that git can look, and the file that says where.
+
+    Nothing there may be written. Who can add objects or refs to a repository can take those of others away, and who
+    can say where its configuration is has commands run by the next git outside, ours among them.
+    """
     found = checkout(cwd)
-    return [found.common] if found and found.own != found.common else []
+    return [found.common, os.path.join(found.top, ".git")] if found and found.own != found.common else []

@@ -241,6 +241,11 @@ def _open(
     os.makedirs(fleet.sessions_dir, mode=0o700, exist_ok=True)
     windows = []
     for (task, agent, environ, _, tree), row in zip(planned, rows, strict=True):
+        os.mkdir(fleet.folder(row.id), 0o700)
+        if tree:
+            from openclaw.sessions import worktree  # as above
+
+            worktree.make(fleet, tree)  # first: a sandbox shows what is there
         cut = prefix.cut(agent, task.prefix)
         built = launch.build(
             agent,
@@ -261,11 +266,6 @@ def _open(
             sandbox=_wrap(fleet, task, agent, environ, row.id) if task.sandbox else None,
         )
         launch.write(built)
-        if tree:
-            from openclaw.sessions import worktree  # as above
-
-            worktree.make(fleet, tree)
-            os.utime(os.path.join(built.folder, "launch.sh"))  # what is newer than it was changed by the sub-agent
         windows.append(
             NewWindow(
                 id=row.id,

@@ -37,7 +37,7 @@ class Task(NamedTuple):
     written, so nothing is claimed and no writing refused.
     `prompt` is what it is given, `tokens` are the prompt's. `template` and `type` are names, `missing` the template's
     files that are nowhere, `env` as requested. `rules` are the files with the rules of the
-    project around the cwd, injected or not.
+    project around the cwd, injected or not; `worktree`: it works in one that is made for it.
     """
 
     text: str
@@ -61,6 +61,7 @@ class Task(NamedTuple):
     open: bool = False
     prefix: Prefix = Prefix()
     rules: tuple[str, ...] = ()
+    worktree: bool = False
 
     def scope_json(self) -> dict[str, object]:
         """The scope as a session keeps it; the guard, and who looks for violations, read it."""
@@ -155,6 +156,7 @@ def prepare(
         sandbox=request.sandbox,
         open=free,
         prefix=around,
+        worktree=move is not None,
         rules=tuple(dict.fromkeys(os.path.realpath(named.path) for named in found)),
     )
 
