@@ -280,6 +280,9 @@ def test_in_a_worktree_of_its_own_git_can_look_and_what_all_share_is_not_its_to_
     assert (after[0], after[2:]) == (before[0], before[2:])
     assert repo.git("fsck") == "" and "heads/evil" not in repo.refs()
     assert box.json("diff", done["id"])["files"] == [{"path": "sub/s.txt", "additions": 1, "deletions": 0}]
+    # who may write all of the worktree may still not say where its repository is: the next git outside would believe it
+    done = run(box, "echo x > new && ! rm .git && ! echo gitdir: /tmp > .git && ! mv .git x", "--worktree", exit=None)
+    assert done["status"] == "done" and done["result"]["changed"] == ["new"], done
     shown = box.cli("spawn", "true", "--worktree", "--sandbox", "--dry-run").stdout
     assert "git can look there, and not commit" in shown
     assert "commit" not in box.cli("spawn", "true", "--sandbox", "--write", "**", "--dry-run").stdout
