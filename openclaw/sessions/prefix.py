@@ -14,10 +14,10 @@ from openclaw.tasks.prepare import Task
 
 CALLED = {
     "tools": "its other tools", "system_prompt": "its own system prompt", "rules": "the rules it reads itself",
-    "extras": "its MCP servers and skills", "settings": "its settings",
+    "extras": "its extras (skills and the like)", "settings": "its settings",
 }  # fmt: skip
 # What people rely on in a lean one too.
-KEPT = {"settings": "its settings files (login, permissions, its own hooks)", "extras": "its MCP servers and skills"}
+KEPT = {"settings": "its settings files (login, permissions, its own hooks)"}
 _VARIABLE = re.compile(r"[A-Z][A-Z0-9_]*=")
 
 
@@ -72,7 +72,7 @@ def cost(agent: Agent, task: Task, counter: Counter, environ: Mapping[str, str])
     known = agent.prefix_tokens
     if not known:
         return None
-    text = task.prefix.system_prompt
+    text = task.prefix.system_prompt if agent.system_prompt or "system_prompt" in agent.prefix else ""
     own = counter.count(text, model=task.model or agent.name).tokens if text else 0
     given = _rules_tokens(agent, task, counter, environ)
     whole = sum(known.get(part, 0) for part in ("base", "system_prompt", "tools", "extras")) + given

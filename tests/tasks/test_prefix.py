@@ -152,7 +152,8 @@ def test_a_program_of_your_own_may_be_told_some(box: Box) -> None:
     box.write("AGENTS.md", "the rules\n")
     found = dry(box, "--agent", "mine", "--type", "code-edit")
     assert found["prefix"]["kind"] == "lean" and [item["path"] for item in found["injected"]] == ["AGENTS.md"]
-    assert found["prefix"]["remains"] == ["its other tools", "its own system prompt", "its MCP servers and skills"]
+    left = ["its other tools", "its own system prompt", "its extras (skills and the like)"]
+    assert found["prefix"]["remains"] == left
     assert found["prefix"]["tools"] is None
 
 
@@ -179,3 +180,12 @@ def test_wrong_words(box: Box) -> None:
     ):  # fmt: skip
         program(box, "claude", **entry)
         assert said in box.cli("spawn", "x", "--dry-run", exit=2).stderr
+
+
+def test_codex_can_be_told_a_part_and_the_rest_is_said(box: Box) -> None:
+    program(box, "codex")
+    box.write("AGENTS.md", "the rules\n")
+    found = dry(box, "--agent", "codex", "--type", "code-edit")
+    assert [item["path"] for item in found["injected"]] == ["AGENTS.md"]
+    assert found["prefix"]["remains"] == ["its other tools", "its own system prompt"]
+    assert found["prefix"]["tokens"]["request"] < 0.7 * found["prefix"]["tokens"]["default"]
