@@ -246,6 +246,10 @@ def _open(
             from openclaw.sessions import worktree  # as above
 
             worktree.make(fleet, tree)  # first: a sandbox shows what is there
+            if task.sandbox:
+                from openclaw.sessions import commits  # as above
+
+                commits.prepare(fleet, tree.id, tree.path, tree.branch)
         cut = prefix.cut(agent, task.prefix)
         built = launch.build(
             agent,

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from tests.conftest import Box, until
-from tests.sessions.repo import Repo
 from tests.sessions.test_life import gone
 
 pytestmark = pytest.mark.skipif(
@@ -262,27 +261,3 @@ def test_the_dry_run_says_what_is_enforced(tree: Box) -> None:
     assert "only asked of shell, not enforced" in shown and "--sandbox enforces" in shown
     assert tree.json("spawn", "true", "--sandbox", "--dry-run")["scope"]["sandbox"] is True
     assert "may write anything" in tree.cli("spawn", "true", "--dry-run").stdout
-
-
-def test_in_a_worktree_of_its_own_git_can_look_and_what_all_share_is_not_its_to_change(box: Box) -> None:
-    repo = Repo(box)
-    before = repo.picture()
-    command = (
-        "git log --format=%s && git diff --stat && echo new >> sub/s.txt && git diff --stat && test -r a.txt"
-        " && ! echo x >> a.txt && ! git commit -qam x && ! git update-ref refs/heads/evil HEAD && ! rm .git"
-        " && ! echo gitdir: /tmp/mine > .git"
-        f" && ! touch {box.work}/.git/objects/x {box.work}/.git/hooks/x && ! rm -rf {box.work}/.git/objects/*"
-    )
-    done = run(box, command, "--worktree", "--write", "sub/**", exit=None)
-    assert done["status"] == "done", done
-    assert "one" in done["result"]["output"] and "1 insertion(+)" in done["result"]["output"]
-    after = repo.picture()
-    assert (after[0], after[2:]) == (before[0], before[2:])
-    assert repo.git("fsck") == "" and "heads/evil" not in repo.refs()
-    assert box.json("diff", done["id"])["files"] == [{"path": "sub/s.txt", "additions": 1, "deletions": 0}]
-    # who may write all of the worktree may still not say where its repository is: the next git outside would believe it
-    done = run(box, "echo x > new && ! rm .git && ! echo gitdir: /tmp > .git && ! mv .git x", "--worktree", exit=None)
-    assert done["status"] == "done" and done["result"]["changed"] == ["new"], done
-    shown = box.cli("spawn", "true", "--worktree", "--sandbox", "--dry-run").stdout
-    assert "git can look there, and not commit" in shown
-    assert "commit" not in box.cli("spawn", "true", "--sandbox", "--write", "**", "--dry-run").stdout
