@@ -6,8 +6,6 @@ after Esc, or an answered dialog, only the file changes.
 
 from __future__ import annotations
 
-import os
-
 from openclaw.agents.reporters import Signal, reporter
 from openclaw.errors import OpenclawError
 from openclaw.sessions.decision import Verdict
@@ -54,6 +52,7 @@ def _answer(session: Session, asks: str) -> str:
     from openclaw.sessions import trust  # only while somebody is asked
 
     if not session.worktree:
-        return trust.way_out(session.id, asks, session.cwd)
-    home = trust.main_checkout(session.worktree) or session.worktree
-    return trust.way_out(session.id, asks, home, os.path.dirname(session.worktree))
+        return trust.way_out(session.id, asks, [session.cwd])
+    private = '"sandbox": true' in session.scope  # its repository is its own there, and inherits from none
+    home = "" if private else trust.main_checkout(session.worktree)
+    return trust.way_out(session.id, asks, [home, session.worktree.rpartition("/")[0]])

@@ -157,11 +157,11 @@ def _first_dialog(planned: Planned) -> str:
     from openclaw.sessions import trust  # git, and only programs that report can be asked
 
     tree, cwd = planned.tree, planned.task.cwd
-    home = trust.main_checkout(tree.top if tree else cwd)
+    private = tree and planned.task.sandbox  # its repository is its own there, and inherits from none
+    home = "" if private else trust.main_checkout(tree.top if tree else cwd)
     asks = reporter(planned.agent.reports).first_dialog(planned.environ, cwd, home)
-    if not asks:
-        return ""
-    return "it " + trust.way_out(planned.id, asks, home if tree else cwd, os.path.dirname(tree.path) if tree else "")
+    places = (home, os.path.dirname(tree.path)) if tree else (cwd,)
+    return f"it {trust.way_out(planned.id, asks, places)}" if asks else ""
 
 
 def _new_id() -> str:

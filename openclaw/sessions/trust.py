@@ -20,12 +20,12 @@ from openclaw.sessions.check import Check
 from openclaw.sessions.fleet import Fleet
 
 
-def way_out(id: str, asks: str, folder: str, all_of_them: str = "") -> str:
-    """A reason for `ps` with what to do. `folder` is the one to trust, `all_of_them` where worktrees are made."""
+def way_out(id: str, asks: str, places: Iterable[str]) -> str:
+    """A reason for `ps` with what to do; each of the places, those that are not empty, is one to trust for that."""
     answer = f"answer in its window: openclaw attach {id}"
     if asks == TRUST:
-        wider = f"; of all worktrees: --trust {shlex.quote(all_of_them)}" if all_of_them else ""
-        answer += f"; for next time: openclaw doctor --fix --trust {shlex.quote(folder)}{wider}"
+        commands = " or ".join(f"--trust {shlex.quote(place)}" for place in places if place)
+        answer += f"; for next time: openclaw doctor --fix {commands}"
     return f"{' '.join(asks.split())} ({answer})"
 
 

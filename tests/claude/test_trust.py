@@ -62,7 +62,7 @@ def test_a_worktree_of_a_trusted_repository_is_not_asked_and_of_another_is(claud
     made = claude.spawn("hello", "--worktree")
     folder = str(claude.box.state / "worktrees")
     for reason in (made["reason"], claude.until(made["id"], "waiting")):
-        assert f"--trust {repo.path}; " in reason and f"--trust {folder})" in reason, reason
+        assert f"doctor --fix --trust {repo.path} or --trust {folder})" in reason, reason
     claude.box.cli("kill", made["id"])
     assert "is trusted now" in doctor(claude.box, "--fix", "--trust", folder)["trust claude"]["detail"]
     made = claude.spawn("hello", "--worktree")
