@@ -14,7 +14,9 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from openclaw.agents.reporters import Signal
+from openclaw.agents.reporters import TRUST, Signal
+from openclaw.agents.rewrite import replaced
+from openclaw.errors import Unavailable
 
 # Seconds for each; those of an end it cuts to 3. PostToolUse tells when a permission was given: no tool call has to
 # wait until that is written down.
@@ -26,7 +28,6 @@ UNAWAITED = ("PostToolUse",)
 HERE = "/<session-flags>/config.toml"  # how it calls the command line as a place of hooks
 TAIL_BYTES = 65_536  # the end of a turn is the last line of a rollout, or nearly
 ENDS = {"task_started": "working", "task_complete": "idle", "turn_aborted": "idle"}
-TRUST = "asks whether you trust the folder"
 LOGIN = "asks you to log in"
 DIALOGS = (  # all of the words are on the screen; what to say then
     (("Trust this folder?",), TRUST),
@@ -57,7 +58,7 @@ def first_dialog(environ: Mapping[str, str], cwd: str, repository: str = "") -> 
     """From its `config.toml` and `auth.json`: the login, then trust, for a repository or a folder with settings."""
     import tomllib  # 10 ms, and only for this
 
-    home = environ.get("CODEX_HOME") or os.path.join(environ.get("HOME", "/"), ".codex")
+    home = _home(environ)
     try:
         with open(os.path.join(home, "config.toml"), "rb") as file:
             config = tomllib.load(file)
@@ -77,6 +78,26 @@ def first_dialog(environ: Mapping[str, str], cwd: str, repository: str = "") -> 
         return TRUST if asks and not any(known.get(place, {}).get("trust_level") for place in places) else ""
     except AttributeError:  # a table that is none
         return ""
+
+
+def trust(environ: Mapping[str, str], folder: str) -> bool:
+    """A table `projects.<folder>` at the end of its `config.toml`; it holds for that folder, and for the repository."""
+    import tomllib  # as above
+
+    path = os.path.realpath(os.path.join(_home(environ), "config.toml"))
+    try:
+        while True:
+            with open(path, "rb") as file:
+                before, kept = file.read(), os.fstat(file.fileno())
+            if tomllib.loads(before.decode()).get("projects", {}).get(folder, {}).get("trust_level") == "trusted":
+                return False
+            table = f'\n[projects.{json.dumps(folder, ensure_ascii=False)}]\ntrust_level = "trusted"\n'
+            after = before.rstrip(b"\n") + b"\n" + table.encode()
+            tomllib.loads(after.decode())  # a second table of that name is an error: it says otherwise
+            if replaced(path, before, after, kept):
+                return True
+    except (OSError, ValueError, AttributeError) as error:
+        raise Unavailable(f"{path} can't be changed: {error}", "accept it in the program's own dialog") from error
 
 
 def look(status_file: str, conversation: str = "") -> Signal | None:
@@ -112,6 +133,10 @@ def dialog(screen: str) -> str:
         if all(word in screen for word in words):
             return meaning
     return ""
+
+
+def _home(environ: Mapping[str, str]) -> str:
+    return environ.get("CODEX_HOME") or os.path.join(environ.get("HOME", "/"), ".codex")
 
 
 def _toml(table: Mapping[str, object]) -> str:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.claude.conftest import Claude
 from tests.loopback.api import Reply, Tool
+from tests.sessions.repo import Repo
 
 
 @pytest.fixture
@@ -29,3 +30,26 @@ def test_peers_23_a_shell_command_changes_nothing_outside_its_scope(enclosed: Cl
     assert result["result"]["output"] == "Tried." and result["tokens_used"] > 0 and result["violations"] == []
     enclosed.type(id, "/exit")
     enclosed.until(id, "done")
+
+
+def test_its_commits_in_a_worktree_come_home(enclosed: Claude) -> None:
+    repo, box = Repo(enclosed.box), enclosed.box
+    enclosed.knows(projects={str(box.state / "worktrees"): {"hasTrustDialogAccepted": True}})
+    (enclosed.config / "settings.json").write_text('{"permissions": {"allow": ["Bash"]}}')
+    command = "echo 8 >> a.txt && git commit -qam 'by the agent' && git status --short"
+    enclosed.api.say(Reply("", (Tool("Bash", {"command": command, "description": "commit"}),)), Reply("Did."))
+    made = enclosed.spawn("commit it", "--worktree", "--sandbox", "--type", "code-edit")
+    assert made["reason"] == ""
+    enclosed.until(made["id"], "idle")
+    assert box.json("diff", made["id"])["files"] == [{"path": "a.txt", "additions": 1, "deletions": 0}]
+    assert repo.git("log", "-1", "--format=%s", f"subagent/{made['id']}") == "by the agent"
+    box.cli("kill", made["id"])
+    box.cli("merge", made["id"])
+    assert repo.git("log", "-1", "--format=%s") == "by the agent"
+
+
+def test_a_sandboxed_worktree_inherits_trust_from_no_repository(enclosed: Claude) -> None:
+    Repo(enclosed.box)
+    made = enclosed.spawn("look", "--worktree", "--sandbox")
+    folder = f"doctor --fix --trust {enclosed.box.state}/worktrees)"
+    assert folder in made["reason"] and folder in enclosed.until(made["id"], "waiting")

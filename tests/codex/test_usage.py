@@ -40,7 +40,7 @@ def test_agents_inside_it_are_counted_and_are_not_its_context(codex: Codex) -> N
         return Reply("All.", usage=Usage(11, 22, 33, 44)) if spawned else Reply("", (begin,), Usage(10, 20, 30, 40))
 
     codex.api.otherwise = answer
-    id = codex.spawn("get help")["id"]
+    id = codex.spawn("get help", "--prefix", "full")["id"]
     # once more when the part is done before it has answered
     until(lambda: codex.api.tokens in (100 + 10_000 + 110, 100 + 10_000 + 220))
     until(lambda: codex.figures(id) == (codex.api.tokens, 66, 6) and codex.status(id)[0] == "idle")

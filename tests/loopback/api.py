@@ -7,8 +7,8 @@ It speaks Messages, and Responses for those who ask there.
         ... run a program with ANTHROPIC_BASE_URL=api.url ...
         assert api.turns[0].text.endswith("End of task.")
 
-A *turn* is a request of an agent's conversation: one that offers tools, or that continues one. What programs ask on
-the side (titles, quotas, token counts) gets a plain answer and stays out of `turns`. The replies are given in order,
+A *turn* is a request of an agent's conversation: one that offers tools, or whose context is managed. What programs ask
+on the side (titles, quotas, token counts) gets a plain answer and stays out of `turns`. The replies are given in order,
 then `api.otherwise`; a callable decides for each turn instead. Everything that came in is in `api.requests`.
 """
 
@@ -74,7 +74,8 @@ class Request(NamedTuple):
     def is_turn(self) -> bool:
         if self.path.startswith(responses.PATH):
             return responses.is_turn(self.body)
-        return self.path.startswith("/v1/messages") and "count_tokens" not in self.path and bool(self.body.get("tools"))
+        asked = self.path.startswith("/v1/messages") and "count_tokens" not in self.path
+        return asked and (bool(self.body.get("tools")) or "context_management" in self.body)
 
     @property
     def text(self) -> str:

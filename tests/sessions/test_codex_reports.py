@@ -9,8 +9,11 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from openclaw.agents import codex
-from openclaw.agents.reporters import Signal
+from openclaw.agents.reporters import TRUST, Signal
+from openclaw.errors import Unavailable
 from openclaw.sessions import reports
 from openclaw.store import db, sessions, turns
 from openclaw.store.sessions import Session
@@ -110,15 +113,29 @@ def test_what_it_will_ask_is_known_from_its_own_files(tmp_path: Path) -> None:
     (home / "auth.json").write_text("{}")
     assert asks("") == ""
     subprocess.run(["git", "init", "-q", work], check=True)
-    assert asks("") == codex.TRUST == asks(f'[projects."{tmp_path}"]\ntrust_level = "trusted"')
+    assert asks("") == TRUST == asks(f'[projects."{tmp_path}"]\ntrust_level = "trusted"')
     assert asks(f'[projects."{work}"]\ntrust_level = "trusted"') == ""
     assert asks(f'[projects."{work}/sub"]\ntrust_level = "untrusted"') == ""
     for odd in ("{", "projects = 1", "model_providers = 1"):
         assert asks(odd) == ""
 
 
+def test_trust_that_a_person_gives_is_added_and_nothing_else_changes(tmp_path: Path) -> None:
+    environ, path = {"CODEX_HOME": str(tmp_path)}, tmp_path / "config.toml"
+    with pytest.raises(Unavailable):
+        codex.trust(environ, "/w")
+    path.write_text('# mine\nmodel = "x"')
+    assert codex.trust(environ, '/w "ü') and not codex.trust(environ, '/w "ü')
+    assert path.read_text().startswith('# mine\nmodel = "x"\n')
+    assert tomllib.loads(path.read_text())["projects"] == {'/w "ü': {"trust_level": "trusted"}}
+    path.write_text('[projects."/w"]\ntrust_level = "untrusted"\n')
+    with pytest.raises(Unavailable):
+        codex.trust(environ, "/w")
+    assert path.read_text() == '[projects."/w"]\ntrust_level = "untrusted"\n' and list(tmp_path.iterdir()) == [path]
+
+
 def test_dialogs_of_its_first_start_are_recognised() -> None:
-    assert codex.dialog("  Folder access\n  Trust this folder? Codex can") == codex.TRUST
+    assert codex.dialog("  Folder access\n  Trust this folder? Codex can") == TRUST
     assert codex.dialog("› Ask Codex to do anything") == ""
 
 

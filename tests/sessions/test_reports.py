@@ -222,6 +222,10 @@ def test_its_own_file_unreadable_or_strange_says_nothing(tmp_path: Path) -> None
         assert claude.look(str(path)) is None
     path.write_text('{"status": "waiting", "statusUpdatedAt": 1795228471250, "waitingFor": "permission prompt"}')
     assert claude.look(str(path)) == Signal("waiting", "2026-11-21T02:34:31.250Z", "permission prompt")
+    path.write_text(path.read_text().replace("{", '{"sessionId": "mine", ', 1))
+    own = claude.look(str(path), "mine")
+    assert own and own == claude.look(str(path))
+    assert claude.look(str(path), "another's, with the same pid in its own sandbox") is None
 
 
 def test_peers_06_the_prompt_itself_is_no_dialog() -> None:
