@@ -30,6 +30,7 @@ class Line(NamedTuple):
     figure: Figure | None = None
     share: float = 0.0
     n: int = 0
+    unit: str = ""  # of the figure: seconds, or B for bytes
 
 
 def start(lab: Lab) -> Iterator[Line]:
@@ -144,6 +145,16 @@ def hook(lab: Lab) -> Iterator[Line]:
     yield Line("openclaw-hook, store updated / empty Python", 2.5, figure)
 
 
+def prefix(lab: Lab) -> Iterator[Line]:
+    """What an agent's first request costs, in bytes, scoped and as a heartbeat, against its default start."""
+    from prefix import first_requests  # a server of the tests: only this line needs it
+
+    default, scoped, beat = first_requests(lab)
+    for name, target, ours in (("scoped", 0.2, scoped), ("heartbeat", 0.02, beat)):
+        ratio = ours / default
+        yield Line(f"claude, 1st request, {name} / default", target, Figure(1, ours, default, ratio, ratio), unit="B")
+
+
 def begin(lab: Lab, count: int) -> None:
     """Spawn sub-agents that do nothing, and wait until they do it."""
     path, flags = lab.idle_tasks(count)
@@ -160,7 +171,7 @@ def idle_window(lab: Lab) -> NewWindow:
 
 GROUPS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "start": start, "hook": hook, "ps": ps, "spawn": spawn, "window": window, "many": many, "refresh": refresh,
-    "codes": codes,
+    "codes": codes, "prefix": prefix,
 }  # fmt: skip
 ROW = "{:<44} {:>4} {:>9} {:>9} {:>7} {:>13} {:>8}  {}"
 
@@ -172,8 +183,10 @@ def shown(line: Line) -> str:
         return ROW.format(line.name, line.n, "", "", f"{line.share:g}%", "", f"{line.target:g}%", verdict)
     verdict = "ok" if f.ratio <= line.target else "short"
     spread = f"{f.low:.2f}–{f.high:.2f}"
-    times = f"{f.ours * 1000:.1f} ms", f"{f.reference * 1000:.1f} ms"
-    return ROW.format(line.name, f.n, *times, f"{f.ratio:.2f}", spread, f"≤ {line.target:g}", verdict)
+    scale, unit = (0.001, "kB") if line.unit == "B" else (1000, "ms")
+    sizes = f"{f.ours * scale:.1f} {unit}", f"{f.reference * scale:.1f} {unit}"
+    digits = 3 if line.target < 0.1 else 2
+    return ROW.format(line.name, f.n, *sizes, f"{f.ratio:.{digits}f}", spread, f"≤ {line.target:g}", verdict)
 
 
 def main(names: list[str]) -> None:

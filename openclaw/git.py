@@ -134,6 +134,38 @@ class Git:
         return found.lower().partition("_")[0].partition("-")[0].replace("cherry", "cherry-pick")
 
 
+class Checkout(NamedTuple):
+    """Absolute folders: of a checkout's own index and HEAD, and of what all checkouts of the repository share."""
+
+    top: str
+    own: str
+    common: str
+
+
+def checkout(folder: str) -> Checkout | None:
+    """The checkout around a folder, as its files say, without a git process; None where there is none."""
+    top = folder
+    while not os.path.lexists(os.path.join(top, ".git")):
+        if top == os.path.dirname(top):
+            return None
+        top = os.path.dirname(top)
+    own = os.path.realpath(os.path.join(top, ".git"))
+    if os.path.isdir(own):
+        return Checkout(top, own, own)
+    mark, _, named = _line_of(own).partition(":")
+    own = os.path.realpath(os.path.join(top, named.strip()))
+    shared = _line_of(os.path.join(own, "commondir"))
+    return Checkout(top, own, os.path.realpath(os.path.join(own, shared))) if mark == "gitdir" and named else None
+
+
+def _line_of(path: str) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            return file.read(4096).strip()
+    except OSError:
+        return ""
+
+
 @contextmanager
 def alone(path: str, seconds: float = LOCK_SECONDS) -> Iterator[int]:
     """Hold the lock file `path`; gives its descriptor. Unavailable when others hold it for longer than `seconds`."""

@@ -50,7 +50,7 @@ def main() -> None:
         store = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         store.execute("PRAGMA synchronous=NORMAL")  # as everywhere in this database: no wait for the disk
         store.execute("BEGIN IMMEDIATE")
-        state = take(store, id, data)
+        state = take(store, id, data, *sys.argv[1:2])
         store.execute("COMMIT")
         if state:
             show(state)
@@ -74,7 +74,7 @@ def deny(folder: str, data: dict[str, Any]) -> None:
         sys.stdout.flush()
 
 
-def take(store: sqlite3.Connection, id: str, data: dict[str, object]) -> str:
+def take(store: sqlite3.Connection, id: str, data: dict[str, object], reporter: str = "claude-hooks") -> str:
     """Record one report of the session; the state when it is another than before.
 
     Reports of a session that is not there or has ended are dropped.
@@ -88,12 +88,15 @@ def take(store: sqlite3.Connection, id: str, data: dict[str, object]) -> str:
     if "reported_state" in columns:
         columns["status"] = columns["reported_state"]  # what the window shows and the store says stay the same
     if path:
-        columns["conversation_id"] = str(data["session_id"])
-        if not status_file:
-            columns["status_file"] = find_status_file(path, str(data["session_id"]))
         events.transcript(store, id, path)
+    if path and not data.get("agent_id"):
+        columns["conversation_id"] = str(data["session_id"])
+        if reporter == "codex-hooks":
+            columns["status_file"] = path  # its state stands in the conversation itself
+        elif not status_file:
+            columns["status_file"] = find_status_file(path, str(data["session_id"]))
     if "reported_state" in columns or name == "SessionEnd":
-        events.report(store, id, "claude-hooks", columns)
+        events.report(store, id, reporter, columns)
         kept = {key: data[key] for key in KEPT if data.get(key) is not None}
         events.event(store, id, name, json.dumps(kept, ensure_ascii=False))
     now = columns.get("reported_state", state)
@@ -117,9 +120,11 @@ def show(state: str) -> None:
 
 def change(name: str, data: dict[str, object], state: str, asks: str) -> dict[str, str]:
     """What an event means, as columns to set; nothing when it means nothing for the state. Pure."""
+    if data.get("agent_id") and name not in ("PermissionRequest", "PostToolUse", "PostToolUseFailure"):
+        return {}  # an agent inside the agent has turns of its own
     if name == "UserPromptSubmit":
         return {"reported_state": "working", "asks": "", "last_error": ""}
-    if name == "Stop":
+    if name in ("Stop", "Interrupt"):
         return {"reported_state": "idle", "asks": ""}
     if name == "StopFailure":
         error = data.get("last_assistant_message") or data.get("error") or "the turn failed"

@@ -64,14 +64,18 @@ def environment(agent: Agent, environ: Mapping[str, str], wanted: Iterable[str])
     return chosen
 
 
-def command_line(agent: Agent, values: Mapping[str, str]) -> str:
-    """The program's words as bash: each quoted, the prompt read from task.md inside the window."""
+def command_line(agent: Agent, values: Mapping[str, str], around: Words = ()) -> str:
+    """The program's words as bash: each quoted, the prompt read from task.md inside the window.
+
+    `around` are the words that decide what it sends beside the prompt.
+    """
     words = [shlex.quote(word) for word in agent.command]
     for group, key in (
         (agent.model, "model"),
-        (agent.system_prompt, "system_prompt"),
+        (around, ""),
         (agent.conversation, "conversation"),
-        (agent.settings, "settings_file"),
+        (agent.settings, "settings"),
+        (agent.sandboxed, "sandboxed"),
         (agent.prompt, ""),
     ):
         if not key or values.get(key):
@@ -94,16 +98,21 @@ def build(
     environ: Mapping[str, str],
     writes: Iterable[str],
     record: Mapping[str, Any],
+    around: Words = (),
+    around_values: Mapping[str, str] | None = None,
     sandbox: Wrap | None = None,
 ) -> Launch:
     """Everything that the folder of a session holds at its start. Nothing is written yet."""
+    settings = reporter(agent.reports).settings(hook_program()) if agent.reports != "none" else ""
     values = {
         "model": model or "",
         "conversation": conversation_id or "",
         "task_file": os.path.join(folder, "task.sh"),
         "prompt_file": os.path.join(folder, "task.md"),
-        "settings_file": os.path.join(folder, "settings.json") if agent.reports != "none" else "",
-    }
+        "settings": settings,
+        "sandboxed": "yes" if sandbox else "",
+        "settings_file": os.path.join(folder, "settings.json"),
+    } | dict(around_values or {})
     facts = {
         "id": id,
         "dir": folder,
@@ -116,7 +125,7 @@ def build(
     lines.append(f"watched=({' '.join(shlex.quote(root) for root in watched(writes))})")
     lines.append(f"missing=({' '.join(map(shlex.quote, sandbox.missing)) if sandbox else ''})")
     before = " ".join(map(shlex.quote, sandbox.argv)) + " " if sandbox else ""
-    lines.append(f"command=({before}{command_line(agent, values)})")
+    lines.append(f"command=({before}{command_line(agent, values, around)})")
     lines.append(f"source {shlex.quote(SUPERVISOR)}")
     private = dict(environ) | {
         "OPENCLAW_TASK_FILE": values["prompt_file"],
@@ -130,8 +139,8 @@ def build(
         "session.json": json.dumps(record, indent=1, ensure_ascii=False) + "\n",
         "launch.sh": "\n".join(lines) + "\n",
     }
-    if agent.reports != "none":
-        files["settings.json"] = json.dumps(reporter(agent.reports).settings(hook_program()), indent=1) + "\n"
+    if any("{settings_file}" in word for word in agent.settings):
+        files["settings.json"] = settings
     if any("{task_file}" in word for word in agent.prompt):
         files["task.sh"] = task + "\n"
     # marked from its first moment, as a variable of its environment: later ones don't show in the process table
@@ -150,8 +159,10 @@ def watched(writes: Iterable[str]) -> list[str]:
 
 
 def write(launch: Launch) -> None:
-    """Create the folder, 0700, and its files, 0600. A folder that is already there is an error."""
-    os.mkdir(launch.folder, 0o700)
+    """Create its files, 0600, in its folder, which is there. One that is already there is an error.
+
+    What is newer than launch.sh was changed by the sub-agent.
+    """
     for name, text in launch.files.items():
         fd = os.open(os.path.join(launch.folder, name), os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(fd, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:

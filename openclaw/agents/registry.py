@@ -37,8 +37,13 @@ class Agent(NamedTuple):
     input: Mapping[str, str] = {}  # never written to
     env: Words = ()
     guard: str = "none"
+    sandboxed: Words = ()
     needs: Words = ()
     reads: Words = ()
+    prefix: Mapping[str, Words] = {}  # never written to
+    lean_tools: Words = ()
+    rules: Words = ()
+    prefix_tokens: Mapping[str, int] = {}  # never written to
     memory_mb: int = 100
     install: str = ""
 
@@ -47,10 +52,16 @@ _KINDS = Agent.__annotations__
 _CHOICES = {
     "new_conversation": ("none", "uuid"),
     "output": ("stream", "screen"),
-    "guard": ("none", "hooks"),
+    "guard": ("none", "hooks", "edits"),
     "reports": ("none", *reporters.MODULES),
 }
-_PLACEHOLDERS = ("prompt", "prompt_file", "task_file", "model", "system_prompt", "conversation", "settings_file")
+_PREFIX = ("tools", "system_prompt", "rules", "extras", "settings")
+# what the entries of a mapping may be called (any name where nothing is said), and what they are
+_ENTRIES: dict[str, tuple[tuple[str, ...], str]] = {"prefix": (_PREFIX, "Words"), "prefix_tokens": ((), "int")}
+_PLACEHOLDERS = (
+    "prompt", "prompt_file", "task_file", "model", "system_prompt", "conversation", "settings", "settings_file",
+    "tools",
+)  # fmt: skip
 
 
 def load(settings: Settings) -> dict[str, Agent]:
@@ -101,6 +112,8 @@ def _agent(name: str, entry: dict[str, Any], path: str) -> Agent:
             near = _nearest(str(key), _KINDS)
             raise BadInput(f"{where}: unknown key {key!r}", f"did you mean {near}?" if near else "", code="bad_config")
         values[key] = _typed(f"{where}: {key}", _KINDS[key], value)
+        if key in _ENTRIES:
+            values[key] = _entries(f"{where}: {key}", values[key], *_ENTRIES[key])
         if key in _CHOICES and value not in _CHOICES[key]:
             raise BadInput(f"{where}: {key} is one of {', '.join(_CHOICES[key])}, not {value!r}", code="bad_config")
     for required in ("command", "prompt"):
@@ -122,6 +135,13 @@ def _typed(where: str, kind: Any, value: Any) -> Any:
     if not isinstance(value, expected):
         raise BadInput(f"{where} must be of type {expected.__name__}, not {value!r}", code="bad_config")
     return value
+
+
+def _entries(where: str, given: Mapping[Any, Any], names: Iterable[str], kind: str) -> dict[str, Any]:
+    for name in given:
+        if names and name not in names:
+            raise BadInput(f"{where} has no {name!r}", f"it has {', '.join(names)}", code="bad_config")
+    return {str(name): _typed(f"{where}.{name}", kind, value) for name, value in given.items()}
 
 
 def _check_placeholders(where: str, word: str) -> None:

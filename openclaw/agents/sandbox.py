@@ -37,10 +37,12 @@ _VARIABLE = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)")
 
 class Mount(NamedTuple):
     """`kind`: rw, ro, empty (a read-only folder of nothing but what is mounted below it), masked (a file that can't be
-    opened), private (an empty folder that can be written and is gone afterwards), link (as it is outside)."""
+    opened), private (an empty folder that can be written and is gone afterwards), link (as it is outside). `source` is
+    what rw and ro show there, if not what is there outside."""
 
     kind: str
     path: str
+    source: str = ""
 
 
 class Wrap(NamedTuple):
@@ -132,9 +134,9 @@ def _words(mounts: list[Mount]) -> Iterator[str]:
     shown = {mount.path: mount for mount in mounts if mount.kind != "link"}
     mounts = [mount for mount in mounts if mount.kind != "link" or _shown_by(mount.path, shown) not in ("rw", "ro")]
     mounts.sort(key=lambda mount: mount.path.rstrip("/").count("/"))
-    for kind, path in mounts:
+    for kind, path, source in mounts:
         if kind in ("rw", "ro"):
-            yield from ("--bind" if kind == "rw" else "--ro-bind", path, path)
+            yield from ("--bind" if kind == "rw" else "--ro-bind", source or path, path)
         elif kind in ("empty", "private"):
             yield from ("--tmpfs", path)
         elif kind == "masked":

@@ -30,12 +30,16 @@ def init(folder: str | None, json: bool) -> int:
 
 def doctor_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--fix", action="store_true", help="mend what can be mended without touching anybody's work")
+    add = parser.add_argument
+    add("--trust", metavar="DIR", action="append", help="with --fix: tell the programs that you trust this folder")
     json_argument(parser)
 
 
-def doctor(fix: bool, json: bool) -> int:
+def doctor(fix: bool, trust: list[str] | None, json: bool) -> int:
     """Exit 1 when something is wrong."""
-    checks = examine(open_fleet(), fix)
+    if trust and not fix:
+        raise BadInput("--trust changes the configuration of programs", "say so: openclaw doctor --fix --trust DIR")
+    checks = examine(open_fleet(), fix, trust or ())
     if json:
         render.document([c._asdict() for c in checks])
     else:

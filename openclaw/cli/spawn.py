@@ -11,15 +11,14 @@ from typing import Any
 from openclaw import render
 from openclaw.cli.context import fleet as open_fleet
 from openclaw.cli.context import json_argument, line
-from openclaw.context.tokens import Counter
 from openclaw.errors import BadInput, Refused
 from openclaw.sessions.fleet import Fleet
-from openclaw.sessions.spawn import Planned, plan
+from openclaw.sessions.spawn import plan
 from openclaw.sessions.spawn import spawn as start
 from openclaw.store.sessions import Session
-from openclaw.tasks.prepare import everything
+from openclaw.tasks.prefix import KINDS
 from openclaw.tasks.request import Request, from_list
-from openclaw.units import count_argument, duration_argument, format_duration
+from openclaw.units import count_argument, duration_argument
 
 LARGEST_STDIN = 16 * 2**20
 
@@ -57,6 +56,7 @@ def spawn_arguments(parser: ArgumentParser) -> None:
     add("--env", metavar="K=V|K", action="append", help="a variable for it; K alone passes yours on")
     add("--allow-secret", metavar="PATH", action="append", help="inject PATH although it looks like a secret")
     add("--from", metavar="FILE", dest="from_file", help="many at once: a YAML or JSON list, or a markdown checklist")
+    add("--prefix", choices=KINDS, help="what the program sends beside the prompt, else as the type says")
     add("--sandbox", action="store_true", help="enclose it with bubblewrap: only its scope is there, for every program")
     add("--queue", action="store_true", help="wait for a place instead of being refused")
     add("--wait", action="store_true", help="wait for the end and print the result")
@@ -94,7 +94,9 @@ def spawn(
         text = task if task_file is None else _text(task_file, "--task-file").rstrip("\n")
         requests = [Request(task=text or "", name=name, **flags)]
     if dry_run:
-        return _dry_run(fleet, plan(fleet, requests), many=bool(from_file), json=json)
+        from openclaw.cli.planned import show  # what only --dry-run needs
+
+        return show(fleet, plan(fleet, requests), many=bool(from_file), json=json)
     _say_unseen(fleet, dict.fromkeys(r.cwd for r in requests if r.worktree is not None))
     started = start(fleet, requests, queue, waiting=lambda why: render.progress(f"waiting for a place: {why}"))
     if wait:
@@ -158,71 +160,3 @@ def _finish(fleet: Fleet, started: Sequence[Session], many: bool, json: bool) ->
             if item.output and not many:
                 render.out(item.output)
     return verdict(found, timed_out)
-
-
-def _dry_run(fleet: Fleet, planned: Sequence[Planned], many: bool, json: bool) -> int:
-    from openclaw.sessions.enclose import promises  # what only --dry-run and --sandbox need
-
-    counter = Counter(fleet.cache_dir, fleet.settings.environ)
-    all_files = everything(fleet.settings, counter)
-    all_tokens = sum(tokens for _, tokens in all_files)
-    if json:
-        render.document([_as_json(p, all_tokens) for p in planned] if many else _as_json(planned[0], all_tokens))
-        return 0
-    for number, (task, agent, environ, _, tree) in enumerate(planned):
-        if number:
-            render.out()
-        mark = "" if task.exact else "≈"
-        rows = [
-            (i.path + (f":{i.first}-{i.last}" if i.first else ""), f"{i.tokens}", i.sha256[:8]) for i in task.injected
-        ]
-        rest = task.tokens - sum(i.tokens for i in task.injected)
-        render.table(("FILE", "TOKENS", "SHA256"), [*rows, ("task and envelope", f"{rest}", "")], right=("TOKENS",))
-        instead = f"; loading every workspace file instead: ≈{all_tokens}" if all_files else ""
-        render.out(f"\n{mark}{task.tokens} tokens of at most {task.limit}{instead}")
-        for missing in task.missing:
-            render.out(render.paint(f"not there, so not loaded: {render.clean(missing)}", "dim"))
-        render.out(
-            f"agent {agent.name}, type {task.type}, time limit {format_duration(task.timeout_s)},"
-            f" in {render.clean(task.cwd)}"
-        )
-        if tree:
-            render.out(f"worktree  {render.clean(tree.path)} on the new branch {tree.branch}, from {tree.base[:9]}")
-        may_write = "anything" if task.open else _patterns(task.scope.write, task.cwd)
-        render.out(f"may read  {_patterns(task.scope.read, task.cwd)}\nmay write {may_write}")
-        for promise in promises(task, agent):
-            render.out(f"  {render.clean(promise)}")
-        render.out(f"sees of your environment: {', '.join(sorted(environ))}")
-    render.out("\nnothing was started")
-    return 0
-
-
-def _patterns(patterns: Sequence[str], cwd: str) -> str:
-    return ", ".join(render.clean(p.removeprefix(cwd.rstrip("/") + "/")) for p in patterns) or "nothing"
-
-
-def _as_json(planned: Planned, all_tokens: int) -> dict[str, Any]:
-    from openclaw.sessions.enclose import promises
-
-    task = planned.task
-    return {
-        "dry_run": True,
-        "task": task.text,
-        "name": task.name,
-        "type": task.type,
-        "agent": planned.agent.name,
-        "model": task.model,
-        "cwd": task.cwd,
-        "worktree": {"path": planned.tree.path, "branch": planned.tree.branch} if planned.tree else None,
-        "scope": task.scope_json(),
-        "enforced": promises(task, planned.agent),
-        "injected": [
-            {"path": i.path, "tokens": i.tokens, "sha256": i.sha256, "first": i.first, "last": i.last}
-            for i in task.injected
-        ],
-        "missing": list(task.missing),
-        "tokens": {"total": task.tokens, "exact": task.exact, "limit": task.limit, "everything": all_tokens},
-        "timeout_s": task.timeout_s,
-        "budget": {"tokens": task.budget_tokens, "usd": None},
-        "env": sorted(planned.environ),
-    }

@@ -12,13 +12,14 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
 from openclaw.agents import registry
 from openclaw.context.tokens import why_estimate
 from openclaw.errors import OpenclawError
+from openclaw.sessions import trust
 from openclaw.sessions.adopt import adopt
+from openclaw.sessions.check import Check
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import settle
 from openclaw.store import sessions
@@ -28,20 +29,13 @@ from openclaw.terminal.windows import close, tags, view
 OPEN_FILES = 1024  # below this soft limit a server holds too few windows; one takes about three
 
 
-class Check(NamedTuple):
-    """One line of the report: `level` is ok, warn or error; `hint` says what to do."""
-
-    name: str
-    level: str
-    detail: str
-    hint: str = ""
-
-
-def examine(fleet: Fleet, fix: bool = False) -> list[Check]:
-    """Look at everything; with `fix`, mend what can be mended without touching anybody's work."""
-    checks: list[Check] = []
+def examine(fleet: Fleet, fix: bool = False, trusted: Sequence[str] = ()) -> list[Check]:
+    """Look at everything; with `fix`, mend what can be mended without touching anybody's work, and tell the programs
+    that a person trusts these folders."""
+    checks: list[Check] = trust.accept(fleet, trusted) if fix and trusted else []
     looks: tuple[Callable[[Fleet, bool], list[Check]], ...] = (
         _programs,
+        lambda fleet, _: trust.look(fleet),
         _tmux,
         _socket,
         _database,

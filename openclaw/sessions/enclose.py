@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from openclaw.agents import sandbox
 from openclaw.agents.registry import Agent
 from openclaw.agents.sandbox import Mount, Wrap
+from openclaw.git import checkout
 from openclaw.sessions.fleet import Fleet
 from openclaw.tasks.globs import quote_path
 from openclaw.tasks.mounts import Layout, layout
@@ -27,7 +28,7 @@ def wrap(fleet: Fleet, task: Task, agent: Agent, environ: Mapping[str, str], fol
     return sandbox.wrap(
         shutil.which("bwrap", path=fleet.settings.environ.get("PATH")) or "bwrap",
         agent,
-        scope=(*(Mount("ro", path) for path in _repository(task.cwd)), *found.mounts),
+        scope=(*_repository(fleet, task, os.path.basename(folder)), *found.mounts),
         missing=found.missing,
         cwd=task.cwd,
         folder=folder,
@@ -46,8 +47,14 @@ def promises(task: Task, agent: Agent) -> list[str]:
         lines += [f"narrower: {path} can be changed but not replaced or removed" for path in found.in_place]
         if agent.needs and (own := [p for word in agent.needs if (p := sandbox.expand(word, os.environ))]):
             lines.append(f"also writable, because {agent.name} needs it: {', '.join(dict.fromkeys(own))}")
+        if task.worktree:
+            lines.append("git commit goes to a copy of the repository's refs, and is brought home when anybody looks")
+        elif _shared(task.cwd):
+            lines.append("git can look there, and not commit: what the repository's checkouts share is read-only")
         return [*lines, "not enforced: the network"]
-    if agent.guard == "hooks":
+    if agent.guard == "edits":
+        lines = [f"enforced by a hook for the edits of {agent.name}; what it reads, and shell commands, are only asked"]
+    elif agent.guard == "hooks":
         lines = [f"enforced by a hook for the file tools of {agent.name}; shell commands are asked to keep to it"]
     else:
         lines = [f"only asked of {agent.name}, not enforced"]
@@ -62,17 +69,19 @@ def _layout(task: Task) -> Layout:
     return layout((*task.scope.read, *(quote_path(item.absolute) for item in task.injected)), task.scope.write)
 
 
-def _repository(cwd: str) -> list[str]:
-    """Where git keeps what a linked worktree shares, so that git can look; nothing there may be written."""
-    folder = cwd
-    while not os.path.lexists(os.path.join(folder, ".git")) and folder != "/":
-        folder = os.path.dirname(folder)
-    try:
-        with open(os.path.join(folder, ".git"), encoding="utf-8", errors="surrogateescape") as file:
-            mark, _, named = file.read(4096).partition("gitdir:")
-        own = os.path.realpath(os.path.join(folder, named.strip()))
-        with open(os.path.join(own, "commondir"), encoding="utf-8", errors="surrogateescape") as file:
-            common = os.path.realpath(os.path.join(own, file.read(4096).strip()))
-    except OSError:
-        return []  # a plain repository, whose .git is within the cwd, or none
-    return [] if mark else [common]
+def _repository(fleet: Fleet, task: Task, id: str) -> list[Mount]:
+    """For a worktree, what git needs: a repository of its own where it is made for the task, else a look at the real.
+
+    Nothing of the real one may be written. Who can add objects or refs to a repository can take those of others away,
+    and who can say where its configuration is has commands run by the next git outside, ours among them.
+    """
+    if task.worktree:
+        from openclaw.sessions import commits  # only with a worktree
+
+        return commits.mounts(fleet, id, task.cwd)
+    return [Mount("ro", path) for path in _shared(task.cwd)]
+
+
+def _shared(cwd: str) -> list[str]:
+    found = checkout(cwd)
+    return [found.common, os.path.join(found.top, ".git")] if found and found.own != found.common else []

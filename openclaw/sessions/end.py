@@ -31,9 +31,9 @@ def kill(fleet: Fleet, found: Sequence[Session], status: str = "killed") -> list
         outside = violations.find(fleet, live)
     kept = {s.id: _keep(fleet, s) for s in live if s.worktree}
     if reporting := [s for s in live if s.reporter]:
-        from openclaw.usage import transcripts  # only where a program reports
+        from openclaw.usage import ledger  # only where a program reports
 
-        transcripts.refresh(fleet.store, reporting, fleet.now())
+        ledger.refresh(fleet.store, reporting, fleet.now())
     with db.transaction(fleet.store):
         for id, paths in outside.items():
             sessions.set_violations(fleet.store, id, paths)

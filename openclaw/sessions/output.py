@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from openclaw.agents import registry
 from openclaw.agents.launch import watched
 from openclaw.errors import BadInput, NotFound
+from openclaw.sessions import changes
 from openclaw.sessions.decision import read_exit
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import settle
@@ -196,11 +197,11 @@ def result(fleet: Fleet, session: Session, lines: int = 20) -> Result:
 
 def _own_words(fleet: Fleet, session: Session) -> tuple[str, list[str]]:
     """The last message and the denials, from the transcripts of a program that writes them."""
-    from openclaw.usage import transcripts  # only where a program reports
+    from openclaw.usage import ledger  # only where a program reports
 
-    known = turns.transcripts(fleet.store, [session.id])
-    denied = [call for each in known for call in transcripts.denials(each.path)]
-    return transcripts.last_message(transcripts.current(known, session.conversation_id)), denied
+    form, known = ledger.reader(session.reporter), turns.transcripts(fleet.store, [session.id])
+    denied = [call for each in known for call in form.denials(each.path)]
+    return form.last_message(form.current(known, session.conversation_id)), denied
 
 
 def _written(fleet: Fleet, session: Session) -> str | None:
@@ -223,33 +224,11 @@ def _written(fleet: Fleet, session: Session) -> str | None:
 def changed(fleet: Fleet, session: Session) -> list[str]:
     """Files within its write scope that were written while it ran: as recorded at its end, or as they are now."""
     folder = fleet.folder(session.id)
-    try:
-        with open(os.path.join(folder, "changed"), encoding="utf-8", errors="surrogateescape") as file:
-            paths = [p for p in file.read().split("\0") if p]
-    except OSError:
-        paths = list(_newer(watched(session.writes), os.path.join(folder, "launch.sh"))) if session.live else []
+    paths = changes.recorded(folder)
+    if paths is None:
+        paths = list(changes.newer(watched(session.writes), changes.start(folder))) if session.live else []
     inside = {p for p in paths if any(matches(pattern, p) for pattern in session.writes)}
     return sorted(os.path.relpath(p, session.cwd) if p.startswith(session.cwd + "/") else p for p in inside)
-
-
-def _newer(roots: list[str], reference: str) -> Iterator[str]:
-    try:
-        start = os.stat(reference).st_ctime_ns
-    except OSError:
-        return
-    for root in roots:
-        for folder, folders, files in (
-            os.walk(root) if os.path.isdir(root) else [(os.path.dirname(root), [], [os.path.basename(root)])]
-        ):
-            if ".git" in folders:
-                folders.remove(".git")
-            for name in files:
-                path = os.path.join(folder, name)
-                try:
-                    if os.lstat(path).st_ctime_ns > start:
-                        yield path
-                except OSError:
-                    continue
 
 
 def _draws(fleet: Fleet, session: Session) -> bool:

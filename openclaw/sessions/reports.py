@@ -22,7 +22,8 @@ def said(fleet: Fleet, session: Session, pane: Pane, now: str) -> Verdict:
     """The state of a live program that reports, and for people why it is in it."""
     program = reporter(session.reporter)
     hooks = Signal(session.reported_state or "starting", session.reported_at)
-    signal = latest(hooks, program.look(session.status_file) if session.status_file else None, now)
+    own = program.look(session.status_file, session.conversation_id or "") if session.status_file else None
+    signal = latest(hooks, own, now)
     if signal.state == "starting":
         try:
             asks = program.dialog(capture(fleet.terminal, pane.pane_id))
@@ -48,4 +49,10 @@ def latest(hooks: Signal, file: Signal | None, now: str) -> Signal:
 
 
 def _answer(session: Session, asks: str) -> str:
-    return f"{' '.join(asks.split())} (answer in its window: openclaw attach {session.id})"
+    from openclaw.sessions import trust  # only while somebody is asked
+
+    if not session.worktree:
+        return trust.way_out(session.id, asks, [session.cwd])
+    private = '"sandbox": true' in session.scope  # its repository is its own there, and inherits from none
+    home = "" if private else trust.main_checkout(session.worktree)
+    return trust.way_out(session.id, asks, [home, session.worktree.rpartition("/")[0]])

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, NamedTuple
 
 from openclaw import processes
@@ -19,7 +20,7 @@ from openclaw.agents.registry import Agent
 from openclaw.agents.reporters import reporter
 from openclaw.context.tokens import Counter
 from openclaw.errors import BadInput, Interrupted, OpenclawError, Refused
-from openclaw.sessions import admission
+from openclaw.sessions import admission, prefix
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.gate import Gate
 from openclaw.sessions.status import known_server, located, settle
@@ -53,13 +54,14 @@ def plan(fleet: Fleet, requests: Sequence[Request]) -> list[Planned]:
     """Everything that can be checked without starting anything: inputs, files, tokens, programs, environment."""
     counter = Counter(fleet.cache_dir, fleet.settings.environ)
     agents, known = registry.load(fleet.settings), templates.load(fleet.settings)
+    cuts = {name: agent.prefix for name, agent in agents.items()}
     planned = []
     for number, request in enumerate(requests, 1):
         try:
             id = _new_id()
             tree = _tree(fleet, request, id)
             move = Move(tree.top, tree.path) if tree else None
-            task = prepare(_typed(fleet, request, agents), fleet.settings, counter, known, move)
+            task = prepare(_typed(fleet, request, agents), fleet.settings, counter, known, move, cuts)
             agent = registry.get(agents, task.agent)
             environ = launch.environment(agent, fleet.settings.environ, task.env)
             launch.check_installed(agent, environ)
@@ -83,20 +85,15 @@ def spawn(
     """Start one sub-agent per request, all or none. `waiting` is told why, once, when `queue` makes it wait."""
     planned = plan(fleet, requests)
     rows = [_row(fleet, p) for p in planned]
-    try:
-        with admission.turn(fleet, queue, waiting) as reserve:
-            reserve(lambda: _reserve(fleet, planned, rows))
-        if len(rows) == 1:
-            return _started(fleet, rows, _open(fleet, planned, rows))
-        with Gate(fleet.state_dir, rows[0].spawner, rows[0].id) as gate:
-            try:
-                return _started(fleet, rows, _open(fleet, planned, rows, gate))
-            except BaseException:
-                _undo(fleet, rows)  # while the gate is closed: none of them has begun
-                raise
-    except BaseException:
-        _undo(fleet, rows)
-        raise
+    with ExitStack() as closed:
+        try:
+            with admission.turn(fleet, queue, waiting) as reserve:
+                reserve(lambda: _reserve(fleet, planned, rows))
+            gate = closed.enter_context(Gate(fleet.state_dir, rows[0].spawner, rows[0].id)) if len(rows) > 1 else None
+            return _started(fleet, rows, _open(fleet, planned, rows, gate))
+        except BaseException:
+            _undo(fleet, rows)  # while the gate of a batch is closed: none of them has begun
+            raise
 
 
 def _typed(fleet: Fleet, request: Request, agents: Mapping[str, Agent]) -> Request:
@@ -157,8 +154,14 @@ def _first_dialog(planned: Planned) -> str:
     """What a program that reports is going to ask before it takes its prompt, and what to do; mostly nothing."""
     if planned.agent.reports == "none":
         return ""
-    asks = reporter(planned.agent.reports).first_dialog(planned.environ, planned.task.cwd)
-    return f"it {asks} (answer in its window: openclaw attach {planned.id})" if asks else ""
+    from openclaw.sessions import trust  # git, and only programs that report can be asked
+
+    tree, cwd = planned.tree, planned.task.cwd
+    private = tree and planned.task.sandbox  # its repository is its own there, and inherits from none
+    home = "" if private else trust.main_checkout(tree.top if tree else cwd)
+    asks = reporter(planned.agent.reports).first_dialog(planned.environ, cwd, home)
+    places = (home, os.path.dirname(tree.path)) if tree else (cwd,)
+    return f"it {trust.way_out(planned.id, asks, places)}" if asks else ""
 
 
 def _new_id() -> str:
@@ -238,6 +241,16 @@ def _open(
     os.makedirs(fleet.sessions_dir, mode=0o700, exist_ok=True)
     windows = []
     for (task, agent, environ, _, tree), row in zip(planned, rows, strict=True):
+        os.mkdir(fleet.folder(row.id), 0o700)
+        if tree:
+            from openclaw.sessions import worktree  # as above
+
+            worktree.make(fleet, tree)  # first: a sandbox shows what is there
+            if task.sandbox:
+                from openclaw.sessions import commits  # as above
+
+                commits.prepare(fleet, tree.id, tree.path, tree.branch)
+        cut = prefix.cut(agent, task.prefix)
         built = launch.build(
             agent,
             id=row.id,
@@ -249,17 +262,14 @@ def _open(
             grace_s=fleet.settings.get("kill.grace"),
             model=row.model,
             conversation_id=row.conversation_id,
-            environ=environ,
+            environ=environ | cut.environ,
             writes=(*row.writes, *watched(row.scope, row.cwd, fleet.settings.home)),
-            record=row.as_json(),
+            record=row.as_json() | {"prefix": task.prefix._asdict()},
+            around=cut.words,
+            around_values=cut.values,
             sandbox=_wrap(fleet, task, agent, environ, row.id) if task.sandbox else None,
         )
         launch.write(built)
-        if tree:
-            from openclaw.sessions import worktree  # as above
-
-            worktree.make(fleet, tree)
-            os.utime(os.path.join(built.folder, "launch.sh"))  # what is newer than it was changed by the sub-agent
         windows.append(
             NewWindow(
                 id=row.id,

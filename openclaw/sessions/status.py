@@ -74,9 +74,9 @@ def _read_usage(fleet: Fleet, rows: Sequence[Session]) -> bool:
     reporting = [s for s in rows if s.reporter]
     if not reporting:
         return False
-    from openclaw.usage import transcripts  # only where a program reports
+    from openclaw.usage import ledger  # only where a program reports
 
-    return transcripts.refresh(fleet.store, reporting, fleet.now())
+    return ledger.refresh(fleet.store, reporting, fleet.now())
 
 
 def known_server(fleet: Fleet, rows: Sequence[Session]) -> Server | None:

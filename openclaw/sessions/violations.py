@@ -10,19 +10,19 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
+from openclaw.sessions import changes
 from openclaw.sessions.fleet import Fleet
 from openclaw.store import sessions
 from openclaw.store.sessions import Session
 from openclaw.tasks.globs import matches, quote_path
 
 MAX_RECORDED = 200  # paths
-MAX_LOOKS = 50_000  # files, at the end of a turn
-LOOK_SECONDS = 2.0
 # What programs write beside what they read, unasked, where no repository says what to ignore.
-CACHES = ("__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".DS_Store")
+CACHES = (
+    "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis", ".DS_Store", ".aider.tags.cache.v4",
+)  # fmt: skip
 GIT_SECONDS = 10.0
 GIT_KEPT = ("PATH", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
 
@@ -48,8 +48,8 @@ def find(fleet: Fleet, ended: Sequence[Session]) -> dict[str, list[str]]:
             continue
         if session.cwd not in deleted:
             deleted[session.cwd] = _deleted(fleet, session.cwd)
-        start = _start(fleet, session)
-        paths = {*_newer_files(fleet, session, start), *(p for p in deleted[session.cwd] if _left_since(p, start))}
+        start = changes.start(fleet.folder(session.id))
+        paths = {*_changed(fleet, session, start), *(p for p in deleted[session.cwd] if _left_since(p, start))}
         known = json.loads(session.violations)
         strange = {p for p in paths if not any(matches(pattern, p) for pattern in session.writes)} - set(known)
         if strange := strange and _unexplained(fleet, session, strange):
@@ -66,39 +66,9 @@ def relative(session: Session) -> list[str]:
 # --- where to look
 
 
-def _start(fleet: Fleet, session: Session) -> int:
-    try:
-        return os.stat(os.path.join(fleet.folder(session.id), "launch.sh")).st_mtime_ns
-    except OSError:
-        return 2**63  # nothing is newer
-
-
-def _newer_files(fleet: Fleet, session: Session, start: int) -> Iterable[str]:
-    try:
-        with open(
-            os.path.join(fleet.folder(session.id), "changed"), encoding="utf-8", errors="surrogateescape"
-        ) as file:
-            return [path for path in file.read().split("\0") if path]
-    except OSError:
-        return _walk(session.cwd, start)
-
-
-def _walk(root: str, start: int) -> Iterator[str]:
-    """Files that changed since `start`, as far as the limits let us look."""
-    looks, deadline = 0, time.monotonic() + LOOK_SECONDS
-    for folder, folders, files in os.walk(root):
-        if ".git" in folders:
-            folders.remove(".git")
-        for name in files:
-            path = os.path.join(folder, name)
-            try:
-                if os.lstat(path).st_ctime_ns > start:
-                    yield path
-            except OSError:
-                continue
-        looks += len(files) + 1
-        if looks > MAX_LOOKS or time.monotonic() > deadline:
-            return
+def _changed(fleet: Fleet, session: Session, start: int) -> Iterable[str]:
+    found = changes.recorded(fleet.folder(session.id))
+    return changes.newer([session.cwd], start, bounded=True) if found is None else found
 
 
 def _deleted(fleet: Fleet, cwd: str) -> list[str]:

@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from openclaw.errors import BadInput, OpenclawError, Refused
 from openclaw.git import OURS, Git, alone
+from openclaw.sessions import commits
 from openclaw.sessions.fleet import Fleet
 
 RECORD = "worktree.json"
@@ -145,6 +146,7 @@ def keep(fleet: Fleet, tree: Tree, fd: int) -> str:
     inside it are not looked into. What the ref held before stays in its reflog.
     """
     git = git_at(fleet, tree.path, fd)
+    commits.bring(fleet, git, tree.id, tree.branch, tree.base)
     head = git.out("rev-parse", "--verify", "HEAD^{commit}")
     index = os.path.join(fleet.folder(tree.id), "worktree.index")
     scratch = {"GIT_INDEX_FILE": index}
@@ -178,6 +180,7 @@ def standing(fleet: Fleet, tree: Tree, fd: int | None = None) -> Standing:
     if not os.path.isdir(tree.path):
         return Standing("", "", 0, (), (), "")
     git = git_at(fleet, tree.path, fd)
+    commits.bring(fleet, git, tree.id, tree.branch, tree.base)
     head = git.out("rev-parse", "--verify", "HEAD^{commit}")
     target = git.at(tree.top).commit() if os.path.isdir(tree.top) else ""
     known = [f"^{commit}" for commit in (tree.base, target, tree.merged) if commit]

@@ -6,15 +6,16 @@ Pure but for reading files. Whatever a guard refuses is refused here, before any
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from openclaw.context.tokens import Count, Counter
 from openclaw.errors import BadInput, OpenclawError, Refused
 from openclaw.settings import Settings
-from openclaw.tasks import globs, inject, templates
+from openclaw.tasks import globs, inject, prefix, templates
 from openclaw.tasks.files import Unreadable, read_plain
 from openclaw.tasks.inject import Injected
+from openclaw.tasks.prefix import Prefix
 from openclaw.tasks.render import render
 from openclaw.tasks.request import Request, check
 from openclaw.tasks.templates import Template
@@ -35,7 +36,8 @@ class Task(NamedTuple):
     `sandbox`: its scope is enforced by bubblewrap; `open`: neither the template nor the person said what may be
     written, so nothing is claimed and no writing refused.
     `prompt` is what it is given, `tokens` are the prompt's. `template` and `type` are names, `missing` the template's
-    files that are nowhere, `env` as requested.
+    files that are nowhere, `env` as requested. `rules` are the files with the rules of the
+    project around the cwd, injected or not; `worktree`: it works in one that is made for it.
     """
 
     text: str
@@ -57,6 +59,9 @@ class Task(NamedTuple):
     env: tuple[str, ...]
     sandbox: bool = False
     open: bool = False
+    prefix: Prefix = Prefix()
+    rules: tuple[str, ...] = ()
+    worktree: bool = False
 
     def scope_json(self) -> dict[str, object]:
         """The scope as a session keeps it; the guard, and who looks for violations, read it."""
@@ -86,11 +91,13 @@ def prepare(
     counter: Counter,
     known: Mapping[str, Template] | None = None,
     move: Move | None = None,
+    cuts: Mapping[str, Collection[str]] | None = None,
 ) -> Task:
     """The task that a request asks for. Flags win over the template, the template over the settings.
 
     `known` are the templates, loaded once by whoever prepares many. With `move` files are read where the person is,
-    and the task is to be done in the copy: all of it is claimed where neither template nor flags say what.
+    and the task is to be done in the copy: all of it is claimed where neither template nor flags say what. `cuts` are
+    the parts of its prefix (`prefix.PARTS`) that each program can leave out.
     BadInput for what can't be understood or is not there, NotFound for a template, Refused for unsafe files
     (`unsafe_file`), too many tokens (`over_token_limit`) and whatever else is too large (`over_limit`).
     """
@@ -116,6 +123,12 @@ def prepare(
     asked = inject.read_all(
         request.inject, request.cwd, settings, counter, allow_secret=request.allow_secret, model=model
     )
+    wanted = request.prefix or template.prefix
+    can_cut = (cuts or {}).get(agent, ())
+    around = prefix.decide(wanted, template.tools, template.system_prompt, template.settings, cwd, can_cut)
+    found = prefix.rules(request.cwd)
+    if template.rules and "rules" in {*around.cut} & {*can_cut}:
+        asked = [*_project_rules(found, request, settings, counter, model), *asked]
     files = tuple({(file.absolute, file.first, file.last): file for file in (*defaults, *asked)}.values())
     limit = request.max_inject_tokens or template.max_inject_tokens
     prompt = render(request.task, files, rules)
@@ -142,6 +155,9 @@ def prepare(
         env=request.env,
         sandbox=request.sandbox,
         open=free,
+        prefix=around,
+        worktree=move is not None,
+        rules=tuple(dict.fromkeys(os.path.realpath(named.path) for named in found)),
     )
 
 
@@ -185,6 +201,13 @@ def _default_files(
         else:
             missing.append(name)
     return found, tuple(missing)
+
+
+def _project_rules(
+    found: Iterable[inject.Named], request: Request, settings: Settings, counter: Counter, model: str
+) -> list[Injected]:
+    allowed = inject.real_paths(request.allow_secret, request.cwd)
+    return [inject.read(each, request.cwd, settings, counter, allowed=allowed, model=model) for each in found]
 
 
 def _rules(template: Template, scope: Scope, free: bool, cwd: str) -> list[str]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from openclaw.errors import BadInput, Refused
 from openclaw.settings import DECLARED, Settings
+from openclaw.tasks import prefix
 from openclaw.tasks.files import Unreadable, read_plain
 from openclaw.units import parse_count, parse_duration
 from openclaw.yamls import load_yaml
@@ -38,6 +39,7 @@ class Request(NamedTuple):
     env: tuple[str, ...] = ()
     worktree: str | None = None  # the branch of a worktree of its own; empty: named after it
     sandbox: bool = False
+    prefix: str | None = None  # full, lean or none
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -64,6 +66,8 @@ def check(request: Request, settings: Settings | None = None) -> Request:
         value = getattr(request, key)
         if value is not None and not value > 0:
             raise BadInput(f"{key} is {value}: it must be more than zero")
+    if request.prefix is not None and request.prefix not in prefix.KINDS:
+        raise BadInput(f"prefix is one of {', '.join(prefix.KINDS)}, not {request.prefix[:40]!r}")
     for item in request.env:
         _check_env(item, settings)
     return request._replace(cwd=_folder(request.cwd))
@@ -128,7 +132,7 @@ def _folder(cwd: str) -> str:
 # --- many requests from one file
 
 _LISTS = ("inject", "read", "write", "allow_secret", "env")
-_TEXTS = ("task", "task_file", "agent", "model", "template", "type", "cwd", "name")
+_TEXTS = ("task", "task_file", "agent", "model", "template", "type", "cwd", "name", "prefix")
 _COUNTS = ("max_inject_tokens", "budget_tokens")
 _KEYS = (*_TEXTS, *_LISTS, *_COUNTS, "timeout", "scope", "worktree", "sandbox")
 _SCOPE = {"can_read": "read", "can_write": "write", "timeout": "timeout"}

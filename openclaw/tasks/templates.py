@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from openclaw.errors import BadInput, NotFound
 from openclaw.settings import Settings
+from openclaw.tasks import prefix
 from openclaw.tasks.request import check_name, unknown_key
 from openclaw.units import parse_count, parse_duration
 from openclaw.yamls import read_yaml
@@ -43,6 +44,11 @@ class Template(NamedTuple):
     max_inject_tokens: int
     budget_tokens: int | None
     preamble: str
+    prefix: str = "full"  # and what it is made of: see tasks/prefix.py
+    tools: tuple[str, ...] | None = None
+    system_prompt: str = ""
+    settings: str | None = None
+    rules: bool = False
 
 
 def load(settings: Settings) -> dict[str, Template]:
@@ -148,6 +154,11 @@ def _template(name: str, tree: dict[str, Any], where: str, settings: Settings) -
         max_inject_tokens=values["max_inject_tokens"] or settings.get("limits.inject_tokens"),
         budget_tokens=values["budget_tokens"],
         preamble=values["preamble"] or "",
+        prefix=values["prefix"] or "full",
+        tools=values["tools"],
+        system_prompt=values["system_prompt"] or "",
+        settings=values["settings"],
+        rules=bool(values["rules"]),
     )
 
 
@@ -163,6 +174,29 @@ def _texts(value: Any, key: str) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _tools(value: Any, key: str) -> tuple[str, ...]:
+    names = _texts(value, key)
+    for name in names:
+        if not name.strip() or name.startswith("-") or "," in name or not name.isprintable():
+            raise BadInput(f"{key} has {name[:40]!r}, which is not the name of a tool", f"write it like {key}: [Read]")
+    return names
+
+
+def _one_of(*known: str) -> Callable[[Any, str], str]:
+    def chosen(value: Any, key: str) -> str:
+        if value not in known:
+            raise BadInput(f"{key} is one of {', '.join(known)}, not {value!r:.40}")
+        return str(value)
+
+    return chosen
+
+
+def _flag(value: Any, key: str) -> bool:
+    if not isinstance(value, bool):
+        raise BadInput(f"{key} must be true or false, not {value!r:.40}")
+    return value
+
+
 def _number(value: Any, key: str) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, str)):
         raise BadInput(f"{key} must be a whole number", "write it like 800 or 20k")
@@ -173,6 +207,8 @@ _KEYS: dict[str, Callable[[Any, str], Any]] = {
     "type": _text, "description": _text, "agent": _text, "files": _texts, "look_in": _texts, "files_limit": _number,
     "read": _texts, "write": _texts, "timeout": lambda value, key: parse_duration(str(value), key),
     "max_inject_tokens": _number, "budget_tokens": _number, "preamble": _text,
+    "prefix": _one_of(*prefix.KINDS), "tools": _tools, "system_prompt": _text,
+    "settings": _one_of(*prefix.SETTINGS), "rules": _flag,
 }  # fmt: skip
 
 

@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-
 import pytest
 
 from tests.claude.conftest import Claude
 from tests.loopback.api import Reply, Tool
+from tests.sessions.repo import Repo
 
 
 @pytest.fixture
 def enclosed(claude: Claude, claude_program: str) -> Claude:
-    """The loopback network is entered before the sandbox is: inside of it nobody may change networks."""
-    bin = claude.box.root / "bin"
-    real = shutil.which("bwrap")
-    if not real:
-        pytest.skip("bubblewrap is not installed")
-    (bin / "bwrap").write_text(claude.api.place.wrap(real))
-    (bin / "bwrap").chmod(0o755)
-    (bin / "claude").write_text(f'#!/bin/sh\nexec {claude_program} "$@"\n')
-    # the stub in bin/ says nothing of where the real one is; a real install is found by its own links
-    config = claude.box.root / "config"
-    config.mkdir(exist_ok=True)
-    modules = claude_program.partition("/node_modules/")[0]
-    (config / "agents.yaml").write_text(f"claude:\n  reads: [{modules}]\n")
+    claude.enclose(claude_program)
     return claude
 
 
@@ -43,3 +30,26 @@ def test_peers_23_a_shell_command_changes_nothing_outside_its_scope(enclosed: Cl
     assert result["result"]["output"] == "Tried." and result["tokens_used"] > 0 and result["violations"] == []
     enclosed.type(id, "/exit")
     enclosed.until(id, "done")
+
+
+def test_its_commits_in_a_worktree_come_home(enclosed: Claude) -> None:
+    repo, box = Repo(enclosed.box), enclosed.box
+    enclosed.knows(projects={str(box.state / "worktrees"): {"hasTrustDialogAccepted": True}})
+    (enclosed.config / "settings.json").write_text('{"permissions": {"allow": ["Bash"]}}')
+    command = "echo 8 >> a.txt && git commit -qam 'by the agent' && git status --short"
+    enclosed.api.say(Reply("", (Tool("Bash", {"command": command, "description": "commit"}),)), Reply("Did."))
+    made = enclosed.spawn("commit it", "--worktree", "--sandbox", "--type", "code-edit")
+    assert made["reason"] == ""
+    enclosed.until(made["id"], "idle")
+    assert box.json("diff", made["id"])["files"] == [{"path": "a.txt", "additions": 1, "deletions": 0}]
+    assert repo.git("log", "-1", "--format=%s", f"subagent/{made['id']}") == "by the agent"
+    box.cli("kill", made["id"])
+    box.cli("merge", made["id"])
+    assert repo.git("log", "-1", "--format=%s") == "by the agent"
+
+
+def test_a_sandboxed_worktree_inherits_trust_from_no_repository(enclosed: Claude) -> None:
+    Repo(enclosed.box)
+    made = enclosed.spawn("look", "--worktree", "--sandbox")
+    folder = f"doctor --fix --trust {enclosed.box.state}/worktrees)"
+    assert folder in made["reason"] and folder in enclosed.until(made["id"], "waiting")

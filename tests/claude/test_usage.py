@@ -41,7 +41,7 @@ def test_agents_inside_it_are_counted_and_are_not_its_context(claude: Claude) ->
         Reply("A part.", usage=Usage(1000, 2000, 3000, 4000)),
         Reply("All.", usage=Usage(11, 22, 33, 44)),
     )
-    id = claude.spawn("get help")["id"]
+    id = claude.spawn("get help", "--prefix", "full")["id"]  # a lean one has no agents inside
     claude.until(id, "idle")
     until(lambda: figures(claude, id) == (100 + 10_000 + 110, 66, 6))
     assert claude.box.json("result", id)["result"]["output"] == "All."

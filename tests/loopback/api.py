@@ -1,12 +1,14 @@
-"""A Messages API on loopback, scripted by the test: what the model says, how long it takes, how it fails, what it used.
+"""An API on loopback, scripted by the test: what the model says, how long it takes, how it fails, what it used.
+
+It speaks Messages, and Responses for those who ask there.
 
     with Api() as api:
         api.say("Hello.", Reply(tools=(Tool("Bash", {"command": "ls"}),)), Reply(status=529))
         ... run a program with ANTHROPIC_BASE_URL=api.url ...
         assert api.turns[0].text.endswith("End of task.")
 
-A *turn* is a request of an agent's conversation: one that offers tools, or that continues one. What programs ask on
-the side (titles, quotas, token counts) gets a plain answer and stays out of `turns`. The replies are given in order,
+A *turn* is a request of an agent's conversation: one that offers tools, or whose context is managed. What programs ask
+on the side (titles, quotas, token counts) gets a plain answer and stays out of `turns`. The replies are given in order,
 then `api.otherwise`; a callable decides for each turn instead. Everything that came in is in `api.requests`.
 """
 
@@ -20,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from tests.loopback import net
+from tests.loopback import net, responses
 
 
 class Usage(NamedTuple):
@@ -70,17 +72,25 @@ class Request(NamedTuple):
 
     @property
     def is_turn(self) -> bool:
-        return self.path.startswith("/v1/messages") and "count_tokens" not in self.path and bool(self.body.get("tools"))
+        if self.path.startswith(responses.PATH):
+            return responses.is_turn(self.body)
+        asked = self.path.startswith("/v1/messages") and "count_tokens" not in self.path
+        return asked and (bool(self.body.get("tools")) or "context_management" in self.body)
 
     @property
     def text(self) -> str:
         """All that the last message says, one part per paragraph: what was typed, and what the program put by it."""
-        messages = self.body.get("messages") or [{}]
-        return "\n\n".join(_texts(messages[-1].get("content", "")))
+        return "\n\n".join((self._said() or [[]])[-1])
 
     def has(self, text: str) -> bool:
         """Whether a text is in any message, exactly."""
-        return any(text in part for m in self.body.get("messages", []) for part in _texts(m.get("content", "")))
+        return any(text in part for said in self._said() for part in said)
+
+    def _said(self) -> list[list[str]]:
+        """The texts of each message."""
+        if self.path.startswith(responses.PATH):
+            return [list(responses.texts(item)) for item in self.body.get("input", [])]
+        return [list(_texts(message.get("content", ""))) for message in self.body.get("messages", [])]
 
 
 def _texts(content: Any) -> Iterator[str]:
@@ -186,9 +196,14 @@ class _Handler(BaseHTTPRequestHandler):
         if "count_tokens" in self.path:
             self.server.api.requests.append(request)
             return self._send(200, json.dumps({"input_tokens": len(raw) // 4}).encode())
-        if not self.path.startswith("/v1/messages"):
+        if not self.path.startswith(("/v1/messages", responses.PATH)):
             return self._send(404, json.dumps(_error(404, "not here")).encode())
         reply, number = self.server.api.answer(request)
+        if self.path.startswith(responses.PATH):
+            if reply.status != 200:
+                return self._send(reply.status, json.dumps(responses.error(reply.status, reply.text)).encode(), number)
+            body = responses.stream(reply, number, request.body).encode()
+            return self._send(200, body, number, "text/event-stream")
         if reply.status != 200:
             return self._send(reply.status, json.dumps(_error(reply.status, reply.text)).encode(), number)
         message = _message(reply, number, str(request.body.get("model")))

@@ -55,3 +55,13 @@ class Repo:
         }
         heads = {name: value for name, value in self.refs().items() if name.startswith("heads/")}
         return self.git("symbolic-ref", "HEAD"), heads, self.git("ls-files", "-s"), self.git("status", "-s"), files
+
+
+def nothing_left(repo: Repo) -> bool:
+    """Whether there is no trace of a worktree in the repository and the state folder."""
+    return (
+        repo.worktrees() == []
+        and set(repo.refs()) == {"heads/main"}
+        and not list((repo.path / ".git").glob("worktrees/*"))
+        and not list((repo.box.state / "worktrees").glob("*"))
+    )

@@ -46,11 +46,11 @@ def row(box: Box) -> Session:
     return found
 
 
-def call(box: Box, stdin: str | bytes, **environ: str) -> None:
+def call(box: Box, stdin: str | bytes, *args: str, **environ: str) -> None:
     """The hook as an agent calls it: whatever it gets, it ends with 0 and says nothing."""
     env = box.env | {"OPENCLAW_SESSION_ID": "abc234"} | environ
     data = stdin.encode() if isinstance(stdin, str) else stdin
-    done = subprocess.run([HOOK], input=data, env=env, capture_output=True, timeout=30, check=False)
+    done = subprocess.run([HOOK, *args], input=data, env=env, capture_output=True, timeout=30, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
@@ -222,6 +222,10 @@ def test_its_own_file_unreadable_or_strange_says_nothing(tmp_path: Path) -> None
         assert claude.look(str(path)) is None
     path.write_text('{"status": "waiting", "statusUpdatedAt": 1795228471250, "waitingFor": "permission prompt"}')
     assert claude.look(str(path)) == Signal("waiting", "2026-11-21T02:34:31.250Z", "permission prompt")
+    path.write_text(path.read_text().replace("{", '{"sessionId": "mine", ', 1))
+    own = claude.look(str(path), "mine")
+    assert own and own == claude.look(str(path))
+    assert claude.look(str(path), "another's, with the same pid in its own sandbox") is None
 
 
 def test_peers_06_the_prompt_itself_is_no_dialog() -> None:
@@ -257,7 +261,7 @@ def test_its_first_dialog_is_known_beforehand(tmp_path: Path, known: Any, asks: 
 
 
 def test_the_settings_call_our_hook_by_its_path_whatever_is_in_it() -> None:
-    made = claude.settings("/a b/it's/openclaw-hook")["hooks"]
+    made = json.loads(claude.settings("/a b/it's/openclaw-hook"))["hooks"]
     assert {"SessionStart", "UserPromptSubmit", "Stop", "StopFailure", "PermissionRequest", "SessionEnd"} <= set(made)
     [entry] = made["Stop"][0]["hooks"]
     assert entry["type"] == "command" and os.path.isabs("/a b/it's/openclaw-hook")

@@ -7,9 +7,17 @@ import random
 import signal
 import sqlite3
 import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+import pytest
+
+from openclaw.sessions import spawn
+from openclaw.sessions.fleet import Fleet
+from openclaw.settings import Settings
+from openclaw.store.sessions import Session
+from openclaw.tasks.request import Request
 from tests.conftest import Box, until
 
 
@@ -226,3 +234,24 @@ def test_a_batch_whose_spawner_is_killed_is_whole_or_gone(box: Box) -> None:
             box.cli("kill", *ids)
         for file in box.work.glob("began*"):
             file.unlink()
+
+
+def test_a_batch_that_fails_is_undone_once_and_while_its_gate_is_closed(
+    box: Box, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    undone, real, gates = [], spawn._undo, box.state / "gates"
+
+    def undo(fleet: Fleet, rows: Sequence[Session]) -> None:
+        real(fleet, rows)
+        undone.append(len(list(gates.iterdir())))
+
+    def fail(*_: object) -> list[Session]:
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(spawn, "_undo", undo)
+    monkeypatch.setattr(spawn, "_started", fail)
+    fleet = Fleet(Settings(environ=box.env))
+    with pytest.raises(OSError, match="disk is full"):
+        spawn.spawn(fleet, [Request(task=f"touch {box.root}/began", cwd=str(box.work)) for _ in range(3)])
+    assert undone == [1] and not list(gates.iterdir()) and not (box.root / "began").exists()
+    assert box.json("ps", "--all") == [] and not list((box.state / "sessions").iterdir())

@@ -11,6 +11,7 @@ import pytest
 
 from openclaw.store import db, events, sessions
 from openclaw.store.sessions import Session
+from openclaw.usage import ledger as ledger_of_turns
 from openclaw.usage import transcripts
 
 CONVERSATION = "11111111-2222-4333-8444-555555555555"
@@ -62,7 +63,7 @@ class Ledger:
 
     def figures(self) -> tuple[int, int | None, int | None]:
         """Tokens used, context, conversation."""
-        transcripts.refresh(self.store, [self.session], "2")
+        ledger_of_turns.refresh(self.store, [self.session], "2")
         found = self.session
         return found.tokens_used, found.context_tokens, found.conversation_tokens
 
@@ -81,8 +82,8 @@ def test_peers_19_each_call_counts_once_as_it_was_reported_last(ledger: Ledger) 
 
 def test_nothing_new_is_not_read_again(ledger: Ledger) -> None:
     ledger.write(assistant("a", (1, 0, 0, 1)))
-    assert transcripts.refresh(ledger.store, [ledger.session], "2")
-    assert not transcripts.refresh(ledger.store, [ledger.session], "2")
+    assert ledger_of_turns.refresh(ledger.store, [ledger.session], "2")
+    assert not ledger_of_turns.refresh(ledger.store, [ledger.session], "2")
 
 
 @pytest.mark.parametrize("cut", [1, 50, -2, -1])
@@ -151,7 +152,7 @@ def test_whatever_stands_in_it_is_no_fault(ledger: Ledger) -> None:
 
 def test_the_last_message_is_the_last_with_text(ledger: Ledger) -> None:
     assert transcripts.last_message(str(ledger.path)) == "" == transcripts.last_message("/nowhere")
-    long = "x" * (transcripts.TAIL_BYTES + 10)
+    long = "x" * (ledger_of_turns.TAIL_BYTES + 10)
     ledger.write(
         assistant("a", (1, 0, 0, 1), "first"), json.dumps({"type": "user", "message": {"content": long}}) + "\n"
     )

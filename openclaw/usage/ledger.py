@@ -1,0 +1,150 @@
+"""The ledger of turns, kept up to date with what programs write of their conversations, each in its own form.
+
+Such a file is JSON lines, appended to; a module for each form knows how to read it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from openclaw.store import db, sessions, turns
+from openclaw.store.sessions import Session
+from openclaw.store.turns import Transcript, Turn
+
+READERS = {"claude-hooks": "openclaw.usage.transcripts", "codex-hooks": "openclaw.usage.rollouts"}
+TAIL_BYTES = 1_048_576  # the last message is looked for in so much of the end, then in the whole
+
+
+class Read(NamedTuple):
+    """What one look found. `compacted`: after the last turn; None when neither was there. `error`: why the last turn
+    failed, empty when it did not; None when none has ended or begun."""
+
+    turns: list[Turn]
+    read_bytes: int
+    compacted: bool | None
+    error: str | None = None
+
+
+class Reader(Protocol):
+    """What has to be known about a form."""
+
+    def read(self, path: str, start: int) -> Read:
+        """What stands in the whole lines after byte `start`, or in all lines when the file has become shorter."""
+
+    def inside(self, known: Transcript) -> Iterable[str]:
+        """The files of agents inside this conversation, those that no hook names too."""
+
+    def current(self, known: Sequence[Transcript], conversation: str | None) -> str:
+        """The path of the conversation that a session is in now; empty when it has none yet."""
+
+    def last_message(self, path: str) -> str:
+        """The text of the agent's last message that has any; empty if there is none."""
+
+    def denials(self, path: str) -> list[str]:
+        """The tool calls that were not allowed, each in one line, in their order."""
+
+
+def reader(reporter: str) -> Reader:
+    """How a program that reports in this way writes its conversations; imported when first needed."""
+    import importlib
+
+    module: Any = importlib.import_module(READERS[reporter])
+    return module  # type: ignore[no-any-return]
+
+
+def refresh(store: sqlite3.Connection, reporting: Sequence[Session], now: str) -> bool:
+    """Bring tokens and context of these sessions up to date with their files; whether there was anything new.
+
+    A look at files that did not grow costs a `stat` each.
+    """
+    forms = {s.id: reader(s.reporter) for s in reporting}
+    known = turns.transcripts(store, [s.id for s in reporting])
+    grown = {t.session_id for t in _all(known, forms) if _size(t.path) not in (-1, t.read_bytes)}
+    if not grown:
+        return False
+    conversations = {s.id: s.conversation_id for s in reporting}
+    with db.transaction(store):
+        for id in grown:
+            own = turns.transcripts(store, [id])  # again: another process may just have read them
+            form, columns = forms[id], dict[str, Any]()
+            current = form.current(own, conversations[id])
+            for each in _all(own, forms):
+                if _size(each.path) not in (-1, each.read_bytes):
+                    found = form.read(each.path, each.read_bytes)
+                    turns.add(store, id, each.path, found.turns, found.read_bytes, found.compacted)
+                    if found.error is not None and each.path == current:
+                        columns["last_error"] = found.error
+            first_last = turns.context(store, id, current)
+            sessions.update(
+                store,
+                id,
+                now,
+                tokens_used=turns.total(store, id),
+                context_tokens=first_last and first_last[1],
+                conversation_tokens=first_last and max(0, first_last[1] - first_last[0]),
+                **columns,
+            )
+    return True
+
+
+# --- what the forms have in common
+
+
+def whole_lines(path: str, start: int) -> tuple[list[bytes], int]:
+    """The whole lines after byte `start`, and where they end; all lines when the file has become shorter."""
+    try:
+        with open(path, "rb") as file:
+            start = start if start <= os.fstat(file.fileno()).st_size else 0
+            file.seek(start)
+            data = file.read()
+    except OSError:  # removed meanwhile: what was read stays counted
+        return [], start
+    whole = data.rfind(b"\n") + 1
+    return data[:whole].split(b"\n"), start + whole
+
+
+def lines(path: str, tail: int | None) -> list[bytes]:
+    """All lines, or those of the last `tail` bytes; none of a file that can't be read."""
+    try:
+        with open(path, "rb") as file:
+            if tail is not None and (size := os.fstat(file.fileno()).st_size) > tail:
+                file.seek(size - tail)
+                file.readline()
+            return file.read().split(b"\n")
+    except OSError:
+        return []
+
+
+def parsed(line: bytes) -> dict[str, Any]:
+    """A line as a mapping; an empty one for what isn't: such a file is not ours to judge."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def count(value: object) -> int:
+    """A number of tokens; 0 for what is none."""
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _all(known: Sequence[Transcript], forms: dict[str, Reader]) -> Iterator[Transcript]:
+    """These and the files of agents inside them, some of which may not be known yet."""
+    yield from known
+    paths = {t.path for t in known}
+    for each in known:
+        for path in forms[each.session_id].inside(each):
+            if path not in paths:
+                yield Transcript(each.session_id, path, 0)
+
+
+def _size(path: str) -> int:
+    try:
+        return os.stat(path).st_size
+    except OSError:
+        return -1
