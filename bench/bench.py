@@ -16,7 +16,10 @@ from typing import NamedTuple
 
 from lab import EMPTY_PYTHON, HOOK, OPENCLAW, Failed, Figure, Lab, in_turn, until
 
+from openclaw.continuity.snapshot import take
 from openclaw.errors import OpenclawError
+from openclaw.sessions.fleet import Fleet
+from openclaw.settings import Settings
 from openclaw.terminal.panes import PANE_FORMAT, view
 from openclaw.terminal.server import Terminal
 from openclaw.terminal.windows import NewWindow, open_windows
@@ -144,6 +147,28 @@ def hook(lab: Lab) -> Iterator[Line]:
     yield Line("openclaw-hook, store updated / empty Python", 2.5, figure)
 
 
+def snapshot(lab: Lab) -> Iterator[Line]:
+    """A snapshot of 100 live sub-agents, beyond start-up, against raw list-panes with the same fields."""
+    begin(lab, 100)
+    fleet = Fleet(Settings(lab.env, str(lab.work)))
+    items = lab.root / "workspace" / "active-tasks.md"
+    count = 0
+
+    def between() -> None:  # the same state is not written twice
+        nonlocal count
+        count += 1
+        items.parent.mkdir(exist_ok=True)
+        items.write_text(f"- [ ] item {count}\n")
+
+    def ours() -> None:
+        if not take(fleet, "bench").written:
+            raise Failed("the snapshot was not written")
+
+    between()
+    raw = ["tmux", "-S", lab.socket, "list-panes", "-a", "-F", PANE_FORMAT]
+    yield Line("snapshot, 100 live / raw list-panes", 8, in_turn(20, ours, lambda: lab.run(raw), between))
+
+
 def begin(lab: Lab, count: int) -> None:
     """Spawn sub-agents that do nothing, and wait until they do it."""
     path, flags = lab.idle_tasks(count)
@@ -160,7 +185,7 @@ def idle_window(lab: Lab) -> NewWindow:
 
 GROUPS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "start": start, "hook": hook, "ps": ps, "spawn": spawn, "window": window, "many": many, "refresh": refresh,
-    "codes": codes,
+    "codes": codes, "snapshot": snapshot,
 }  # fmt: skip
 ROW = "{:<44} {:>4} {:>9} {:>9} {:>7} {:>13} {:>8}  {}"
 

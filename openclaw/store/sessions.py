@@ -68,6 +68,11 @@ class Session(NamedTuple):
         """The write scope: absolute patterns."""
         return list(json.loads(self.scope).get("write", []))
 
+    @property
+    def env_names(self) -> list[str]:
+        """The variables that were named for it; their values are never stored."""
+        return list(json.loads(self.env))
+
     def as_json(self) -> dict[str, Any]:
         """The contract's form of a session."""
         return {
@@ -137,6 +142,14 @@ def live(connection: sqlite3.Connection) -> list[Session]:
 def recent(connection: sqlite3.Connection, limit: int = 1000) -> list[Session]:
     """The newest sessions, ended ones too, oldest of them first."""
     rows = connection.execute(f"SELECT {COLUMNS} FROM sessions ORDER BY created_at DESC, rowid DESC LIMIT ?", (limit,))
+    return _sessions(rows)[::-1]
+
+
+def ended_since(connection: sqlite3.Connection, since: str, limit: int) -> list[Session]:
+    """The newest of those that ended at `since` or later, oldest of them first."""
+    rows = connection.execute(
+        f"SELECT {COLUMNS} FROM sessions WHERE ended_at >= ? ORDER BY ended_at DESC, rowid DESC LIMIT ?", (since, limit)
+    )
     return _sessions(rows)[::-1]
 
 
