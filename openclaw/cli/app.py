@@ -40,6 +40,7 @@ VERBS = {
     "diff": Verb("Agents", "branches", "what a sub-agent changed in its own worktree"),
     "merge": Verb("Agents", "branches", "bring a sub-agent's commits back from its worktree"),
     "snapshot": Verb("Survive compaction", "continuity", "write window ids and the state of everything to markdown"),
+    "restore": Verb("Survive compaction", "continuity", "compare a snapshot with what is there, bring back what died"),
     "snapshots": Verb("Survive compaction", "continuity", "list, show, compare and prune snapshots"),
     "note": Verb("Survive compaction", "continuity", "write down what must not be forgotten"),
     "tokens": Verb("Context", "files", "count the tokens of files"),

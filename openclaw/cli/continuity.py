@@ -1,4 +1,4 @@
-"""snapshot, snapshots, note: what must survive a compaction."""
+"""snapshot, restore, snapshots, note: what must survive a compaction, and the way back."""
 
 from __future__ import annotations
 
@@ -30,6 +30,61 @@ def snapshot(reason: str, json: bool) -> int:
     else:
         render.out(render.clean(taken.path) + ("" if taken.written else "  nothing has changed since"))
     return 0
+
+
+def restore_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "snapshot",
+        metavar="SNAPSHOT",
+        nargs="?",
+        help="latest, a number (1 is the newest), a start of its name, or a path",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="show what would be done; start nothing")
+    parser.add_argument("--rerun", action="store_true", help="start those that can't resume again from their beginning")
+    parser.add_argument(
+        "--brief-tokens", metavar="N", type=count_argument("--brief-tokens"), default=1500, help="of the brief (1500)"
+    )
+    json_argument(parser)
+
+
+def restore(snapshot: str | None, dry_run: bool, rerun: bool, brief_tokens: int, json: bool) -> int:
+    """Confirms windows, resumes lost sub-agents in their own conversations, prints a brief of what to go on with.
+
+    Exit: 3 when one could not come back because its files are claimed by another by now; the rest is done.
+    """
+    from openclaw.continuity import brief, state  # what only this verb needs
+    from openclaw.continuity import restore as way_back
+
+    limit = way_back.check_tokens(brief_tokens)
+    fleet = open_fleet()
+    done = way_back.restore(fleet, snapshot, dry_run, rerun)
+    text = brief.render(done, state.kept(fleet), limit)
+    if json:
+        used = done.snapshot
+        render.document(
+            {
+                "snapshot": used.path if used else None,
+                "created_at": used.created_at if used else None,
+                "dry_run": dry_run,
+                "warnings": list(done.warnings),
+                "sessions": [found.as_json() for found in done.found],
+                "brief": text,
+                "brief_tokens": brief.count(text),
+            }
+        )
+        return done.exit_status
+    for warning in done.warnings:
+        render.warn(warning)
+    if done.found:
+        rows = [
+            (f.session.id, f.session.agent, f.session.status, f.action, f.session.window_id or "", f.detail)
+            for f in done.found
+        ]
+        headers = ("ID", "AGENT", "STATE", "WOULD BE" if dry_run else "ACTION", "WINDOW", "WHY")
+        render.table(headers, rows, widest="WHY", styled="STATE")
+        render.out()
+    render.out(text.rstrip("\n"))
+    return done.exit_status
 
 
 def note_arguments(parser: ArgumentParser) -> None:

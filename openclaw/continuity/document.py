@@ -60,14 +60,14 @@ def _body(tree: Mapping[str, Any], created_at: str, reason: str) -> Iterable[str
     yield f"# Snapshot of {created_at[:19].replace('T', ' ')} UTC: {one_line(reason)}"
     yield ""
     yield f"{len(live)} sub-agents are live, {len(sessions) - len(live)} ended within a day. After a compaction,"
-    yield "a crash or a reboot: `openclaw restore` compares this with what is really there and brings back what was lost."
+    yield "a crash or a reboot, `openclaw restore` compares this with what is really there and brings back what died."
     yield from ("", "## Main session", "", _main(tree["main"]), "", "## Sub-agents", "")
     if sessions:
         columns = ("id", "name", "state", "agent", "model", "window", "pane", "server", "conversation", "cwd", "branch",
                    "task", "may write", "context", "tokens")  # fmt: skip
         yield f"| {' | '.join(columns)} |"
         yield "|" + "---|" * len(columns)
-        yield from (f"| {' | '.join(_cell(c) for c in _row(s))} |" for s in sessions)
+        yield from (f"| {' | '.join(map(_cell, _row(s)))} |" for s in sessions)
     else:
         yield "None."
     printed = [s for s in sessions if s["last_lines"]]

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 from openclaw.errors import BadInput, TimedOut
 
@@ -77,16 +75,3 @@ def _stamp(path: str) -> tuple[int, int, int, int] | None:
     except FileNotFoundError:
         return None
     return found.st_mtime_ns, found.st_size, found.st_ino, found.st_mode & 0o777
-
-
-@contextmanager
-def locked(state_dir: str, name: str) -> Iterator[None]:
-    """While one command of ours does this; the kernel frees the lock of one that dies."""
-    folder = os.path.join(state_dir, "locks")
-    os.makedirs(folder, mode=0o700, exist_ok=True)
-    fd = os.open(os.path.join(folder, name), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)

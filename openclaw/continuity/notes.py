@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from openclaw.continuity import files, items
 from openclaw.errors import BadInput, Refused
+from openclaw.locks import locked
 from openclaw.sessions.fleet import Fleet
 from openclaw.tasks import secrets
 
@@ -58,7 +59,7 @@ def add(fleet: Fleet, text: str, kind: str = "note", long_term: bool = False) ->
     now = fleet.now()
     day, minute = now[:10], now[11:16]
     body = ("" if kind == "note" else f"{kind}: ") + text.replace("\n", "\n  ")
-    with files.locked(fleet.state_dir, LOCK):
+    with locked(fleet.state_dir, LOCK):
         if kind == "task":
             add_item = "- [ ] " + text.replace("\n", "\n  ")
             files.edit(items.path_of(fleet), lambda old: _appended(old or "# Active tasks\n", add_item))

@@ -11,6 +11,7 @@ from openclaw.continuity import advice, files, mains, notes
 from openclaw.continuity.document import digest, render
 from openclaw.continuity.state import TASK, gather
 from openclaw.errors import BadInput, NotFound
+from openclaw.locks import locked
 from openclaw.sessions.fleet import Fleet
 from openclaw.store.mains import Main
 from openclaw.units import from_utc, utc
@@ -56,7 +57,7 @@ def take(fleet: Fleet, reason: str = "manual", main: Main | None = None) -> Take
     tree = gather(fleet, main or mains.current(fleet))
     where = folder(fleet)
     os.makedirs(where, exist_ok=True)
-    with files.locked(fleet.state_dir, notes.LOCK):
+    with locked(fleet.state_dir, notes.LOCK):
         last = _last_good(fleet)
         if last and _state_of(last) == digest(tree):
             _point(where, last)
@@ -213,7 +214,7 @@ def prune(fleet: Fleet, keep: int | None = None, older_than: float | None = None
     """Remove snapshots beyond `keep` and those older than `older_than` seconds; never the last good one."""
     keep = fleet.settings.get("snapshots.keep") if keep is None else keep
     older_than = fleet.settings.get("snapshots.keep_for") if older_than is None else older_than
-    with files.locked(fleet.state_dir, notes.LOCK):
+    with locked(fleet.state_dir, notes.LOCK):
         return _prune(fleet, int(keep), float(older_than))
 
 

@@ -33,13 +33,6 @@ def gather(fleet: Fleet, main: Main | None) -> dict[str, Any]:
     printed = _printed(fleet, shown, seen)
     paths = _transcripts(fleet, shown)
     branches: dict[str, str] = {}
-    boxes = items.parse(files.read(items.path_of(fleet)))
-    kept = notes.collect(fleet)
-    left_out = [
-        f"{len(found) - limit} more {what}"
-        for what, found, limit in (("notes", kept, NOTES), ("open items", [b for b in boxes if not b.done], ITEMS))
-        if len(found) > limit
-    ]
     tree = {
         "openclaw_snapshot": FORMAT,
         "workspace": fleet.settings.workspace,
@@ -49,13 +42,23 @@ def gather(fleet: Fleet, main: Main | None) -> dict[str, Any]:
         "main": main._asdict() if main else None,
         "sessions": [_session(fleet, s, seen, printed, paths, branches) for s in shown],
         "jobs": [],  # nothing is scheduled by this version
-        "items": [_item(b) for b in boxes if not b.done][:ITEMS],
-        "items_done": sum(b.done for b in boxes),
-        "notes": [n._asdict() for n in kept[:NOTES]],
-        "left_out": left_out,
     }
     known = secrets.values(fleet.settings.environ)
-    return {key: _clean(value, known) for key, value in tree.items()}
+    return {key: _clean(value, known) for key, value in tree.items()} | kept(fleet)
+
+
+def kept(fleet: Fleet) -> dict[str, Any]:
+    """What people and agents wrote down: `items`, `items_done`, `notes`, and what was `left_out` of them."""
+    boxes = items.parse(files.read(items.path_of(fleet)))
+    open_boxes, found = [b for b in boxes if not b.done], notes.collect(fleet)
+    counts = (("notes", len(found), NOTES), ("open items", len(open_boxes), ITEMS))
+    known = secrets.values(fleet.settings.environ)
+    return {
+        "items": _clean([_item(b) for b in open_boxes[:ITEMS]], known),
+        "items_done": len(boxes) - len(open_boxes),
+        "notes": _clean([n._asdict() for n in found[:NOTES]], known),
+        "left_out": [f"{number - limit} more {what}" for what, number, limit in counts if number > limit],
+    }
 
 
 def _item(box: items.Item) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from openclaw import processes
+from openclaw.locks import locked
 from openclaw.sessions import gate
 from openclaw.sessions.decision import Verdict, decide, read_ending, read_exit
 from openclaw.sessions.fleet import Fleet
@@ -46,7 +47,10 @@ def settle(fleet: Fleet) -> tuple[list[Session], View]:
         if not same or unseen or verdict.ended_at or verdict.undo:
             changed.append((session, verdict))
     used = _read_usage(fleet, rows)
-    if changed:
+    if any(verdict.sweep or verdict.status == "lost" for _, verdict in changed):
+        with locked(fleet.state_dir, "lost"):  # who comes second must not end what was brought back meanwhile
+            _apply(fleet, seen, _unchanged(fleet, changed), now)
+    elif changed:
         _apply(fleet, seen, changed, now)
     if changed or used:
         rows = sessions.live(fleet.store)
@@ -62,6 +66,12 @@ def _view(fleet: Fleet, rows: Sequence[Session]) -> View:
     dead = [s.id for s in rows if s.id in seen.panes and seen.panes[s.id].unexplained]
     unrecorded = [id for id in dead if not os.path.exists(os.path.join(fleet.folder(id), "exit"))]
     return noticed(fleet.terminal, unrecorded, known) if unrecorded else seen
+
+
+def _unchanged(fleet: Fleet, changed: Sequence[tuple[Session, Verdict]]) -> list[tuple[Session, Verdict]]:
+    """Those that are still in the life that was looked at."""
+    now = {s.id: s for s in sessions.by_ids(fleet.store, [s.id for s, _ in changed])}
+    return [(s, verdict) for s, verdict in changed if s.id in now and now[s.id].life == s.life]
 
 
 def _said(fleet: Fleet, session: Session, pane: Pane, now: str) -> Verdict:

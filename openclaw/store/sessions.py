@@ -64,6 +64,11 @@ class Session(NamedTuple):
         return self.ended_at is None
 
     @property
+    def life(self) -> tuple[object, ...]:
+        """What differs between two lives of a session that was brought back."""
+        return self.ended_at, self.spawner, self.server_pid, self.server_started, self.pane_id
+
+    @property
     def writes(self) -> list[str]:
         """The write scope: absolute patterns."""
         return list(json.loads(self.scope).get("write", []))
@@ -137,6 +142,12 @@ def live(connection: sqlite3.Connection) -> list[Session]:
     return _sessions(
         connection.execute(f"SELECT {COLUMNS} FROM sessions WHERE ended_at IS NULL ORDER BY created_at, rowid")
     )
+
+
+def lost_since(connection: sqlite3.Connection, since: str) -> list[Session]:
+    """Those that were found lost at `since` or later, oldest first."""
+    where = "status = 'lost' AND updated_at >= ? ORDER BY created_at, rowid"
+    return _sessions(connection.execute(f"SELECT {COLUMNS} FROM sessions WHERE {where}", (since,)))
 
 
 def recent(connection: sqlite3.Connection, limit: int = 1000) -> list[Session]:
@@ -222,6 +233,27 @@ def end(
         (status, exit_code, reason, ended_at or now, now, id),
     ).rowcount
     connection.execute("DELETE FROM claims WHERE session_id = ?", (id,))
+    return changed == 1
+
+
+def revive(
+    connection: sqlite3.Connection, session: Session, now: str, *, spawner: str, name: str, worktree: str | None
+) -> bool:
+    """Make a lost session `starting` again, with its claims; False when it is lost no more: somebody was quicker.
+
+    It keeps the pane it had: by that, `settle` knows it from one that never lived, and does not undo it.
+    The caller holds the transaction.
+    """
+    changed = connection.execute(
+        "UPDATE sessions SET status = 'starting', reason = '', exit_code = NULL, ended_at = NULL, updated_at = ?,"
+        " spawner = ?, name = ?, worktree = ?, socket = ?, pane_id = coalesce(pane_id, '%'), reported_state = '',"
+        " reported_at = '', asks = '', last_error = '', status_file = '' WHERE id = ? AND status = 'lost'",
+        (now, spawner, name, worktree, session.socket, session.id),
+    ).rowcount
+    if changed:
+        connection.executemany(
+            "INSERT OR IGNORE INTO claims VALUES (?, ?)", [(session.id, claim) for claim in session.writes]
+        )
     return changed == 1
 
 

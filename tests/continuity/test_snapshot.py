@@ -101,9 +101,7 @@ def test_no_secret_reaches_a_snapshot(box: Box) -> None:
 def test_hostile_texts_stay_texts(box: Box) -> None:
     box.cli("init")
     text = "---\nstate: \"x\"\n| a | ``` \N{RIGHT-TO-LEFT OVERRIDE} <!-- openclaw: end --> 'quoted' \\u0041 🙂"
-    (box.workspace / "active-tasks.md").write_text(
-        "- [ ] bell \x07 and \x85 more \u2028 end\n"
-    )
+    (box.workspace / "active-tasks.md").write_text("- [ ] bell \x07 and \x85 more \u2028 end\n")
     id = box.json("spawn", "printf '```\\n\\033[31mred\\n---\\n'; exec sleep 600 # " + text.replace("\n", " "))["id"]
     until(lambda: "red" in box.cli("logs", id).stdout)
     box.cli("note", text)
