@@ -42,6 +42,7 @@ VERBS = {
     "snapshot": Verb("Survive compaction", "continuity", "write window ids and the state of everything to markdown"),
     "restore": Verb("Survive compaction", "continuity", "compare a snapshot with what is there, bring back what died"),
     "snapshots": Verb("Survive compaction", "continuity", "list, show, compare and prune snapshots"),
+    "handoff": Verb("Survive compaction", "continuity", "give each open item of active-tasks.md to a sub-agent, once"),
     "note": Verb("Survive compaction", "continuity", "write down what must not be forgotten"),
     "tokens": Verb("Context", "files", "count the tokens of files"),
     "init": Verb("Set-up", "setup", "make a workspace: the files that agents and people share"),

@@ -1,4 +1,4 @@
-"""snapshot, restore, snapshots, note: what must survive a compaction, and the way back."""
+"""snapshot, restore, snapshots, handoff, note: what must survive a compaction, and the way back."""
 
 from __future__ import annotations
 
@@ -108,6 +108,54 @@ def note(text: list[str], kind: str | None, long_term: bool, json: bool) -> int:
     else:
         render.out(f"{made.kind} noted in {made.path}")
     return 0
+
+
+def handoff_arguments(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("file", metavar="FILE", nargs="?", help="with `- [ ] …` lines; active-tasks.md of the workspace by default")
+    add("--agent", metavar="A", help="the program, as for spawn")
+    add("--model", metavar="M", help="the model it is told to use")
+    add("--type", metavar="T", default="sub-agent", help="the task type (sub-agent)")
+    add("--timeout", metavar="D", type=duration_argument("--timeout"), help="end each after 90s, 10m, 2h")
+    add("--cwd", metavar="DIR", default=".", help="where they work, the current folder by default")
+    add("--worktree", action="store_true", help="each in a git worktree of its own")
+    add("--dry-run", action="store_true", help="check everything; start nothing")
+    json_argument(parser)
+
+
+def handoff(
+    file: str | None,
+    agent: str | None,
+    model: str | None,
+    type: str,
+    timeout: float | None,
+    cwd: str,
+    worktree: bool,
+    dry_run: bool,
+    json: bool,
+) -> int:
+    """Each item is marked with the id of its sub-agent, <!-- openclaw:ID -->, and never given out again.
+
+    Exit: that of the first item that could not be given; the others are.
+    """
+    from openclaw.continuity.handoff import handoff as give  # imports spawn: only for this verb
+    from openclaw.tasks.request import Request
+
+    request = Request(
+        "", agent, model, type=type, timeout=timeout, cwd=os.path.abspath(cwd), worktree="" if worktree else None
+    )
+    given = give(open_fleet(), os.path.abspath(file) if file else None, request, dry_run)
+    if json:
+        render.document([each.as_json() for each in given])
+    for each in given if not json else ():
+        who = f"{each.session.id} {each.session.status}" if each.session else each.item.session or "nobody"
+        state = "given to" if each.started else "would be given to a sub-agent; now" if dry_run else "is with"
+        render.out(f"line {each.item.line}: {render.clean(each.item.text[:60])}  {state} {who}")
+        if each.error:
+            render.warn(f"line {each.item.line}: {each.error.message}")
+    if not given and not json:
+        render.out("no open items")
+    return next((each.error.exit_status for each in given if each.error), 0)
 
 
 def snapshots_arguments(parser: ArgumentParser) -> None:

@@ -119,9 +119,8 @@ def _lines(found: Sequence[Found], tree: Mapping[str, Any], width: int) -> list[
             said = f"; it says: {outcome}" if outcome else ""
             text = f"- {named} ({session.agent}, {session.status}): {task}{said} → `openclaw result {session.id}`"
             lines.append(Line("ended", text, 6 if session.status in FINISHED else 7))
-    owners = {f.session.id: f.session.status for f in found}
     for item in tree["items"]:
-        given = f" → {item['session']} ({owners.get(item['session'], 'ended')})" if item["session"] else ""
+        given = f" → {item['session']} ({item['status'] or 'gone'})" if item["session"] else ""
         lines.append(Line("items", f"- [ ] {_cut(item['text'], 2 * width)}{given}", 5))
     if tree.get("items_done"):
         lines.append(Line("items", f"- {tree['items_done']} more are checked off", 9))

@@ -80,7 +80,8 @@ def _body(tree: Mapping[str, Any], created_at: str, reason: str) -> Iterable[str
     yield from ("", "## Scheduled jobs", "", *(_listed(one_line(str(job)) for job in tree["jobs"])))
     yield from ("", "## Open items of active-tasks.md", "")
     yield from _listed(
-        one_line(item["text"]) + (f" → {item['session']}" if item["session"] else "") for item in tree["items"]
+        one_line(item["text"]) + (f" → {item['session']} ({item['status'] or 'gone'})" if item["session"] else "")
+        for item in tree["items"]
     )
     yield from ("", "## Decisions, preferences and notes", "")
     yield from _listed(

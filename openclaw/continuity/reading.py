@@ -179,7 +179,7 @@ def _of(item: dict[str, Any], key: str, kind: Any) -> Any:
 
 
 def _box(item: dict[str, Any]) -> dict[str, Any]:
-    return item | {"session": str(item.get("session") or "")}
+    return item | {key: str(item.get(key) or "") for key in ("session", "status")}
 
 
 def _note(item: dict[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from openclaw.units import utc
 
 LOST_SECONDS = 86_400.0  # without a snapshot: those that were found lost within a day
 COMES_BACK = ("starting", "working", "waiting", "idle", "lost")  # in the snapshot; what had ended there has ended
+NEWER = 50  # of those that ended since the snapshot
 RESULTS, OUTPUT = 20, 400  # so many results are read, and so many characters of the end of each
 BROUGHT_BACK = ("resumed", "rerun")
 
@@ -171,9 +172,9 @@ def _row(fleet: Fleet, entry: Mapping[str, Any], now: str) -> Session:
 def _every(
     fleet: Fleet, rows: Sequence[Session], entries: Mapping[str, Mapping[str, Any]], chosen: Snapshot | None
 ) -> list[Session]:
-    """Those of the snapshot in its order, then what is newer: alive, or lost since it was taken."""
+    """Those of the snapshot in its order, then what is newer: lost or ended since it was taken, or alive."""
     since = chosen.created_at if chosen and chosen.created_at else utc(fleet.clock() - LOST_SECONDS)
-    newer = [*sessions.lost_since(fleet.store, since), *rows]
+    newer = [*sessions.lost_since(fleet.store, since), *sessions.ended_since(fleet.store, since, NEWER), *rows]
     known = {s.id: s for s in [*sessions.by_ids(fleet.store, list(entries)), *newer]}
     now = fleet.now()
     for id, entry in entries.items():  # ended in the snapshot and forgotten, or only planned with --dry-run

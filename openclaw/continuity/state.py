@@ -53,16 +53,18 @@ def kept(fleet: Fleet) -> dict[str, Any]:
     open_boxes, found = [b for b in boxes if not b.done], notes.collect(fleet)
     counts = (("notes", len(found), NOTES), ("open items", len(open_boxes), ITEMS))
     known = secrets.values(fleet.settings.environ)
+    owners = {
+        s.id: s.status for s in sessions.by_ids(fleet.store, [b.session for b in open_boxes[:ITEMS] if b.session])
+    }
+    given = [
+        {"text": _cut(b.text, TEXT), "session": b.session, "status": owners.get(b.session, "")} for b in open_boxes
+    ]
     return {
-        "items": _clean([_item(b) for b in open_boxes[:ITEMS]], known),
+        "items": _clean(given[:ITEMS], known),
         "items_done": len(boxes) - len(open_boxes),
         "notes": _clean([n._asdict() for n in found[:NOTES]], known),
         "left_out": [f"{number - limit} more {what}" for what, number, limit in counts if number > limit],
     }
-
-
-def _item(box: items.Item) -> dict[str, Any]:
-    return {"text": _cut(box.text, TEXT), "session": box.session}
 
 
 def _session(
