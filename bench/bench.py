@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from lab import EMPTY_PYTHON, HOOK, OPENCLAW, Failed, Figure, Lab, in_turn, until
 
+from openclaw.continuity.restore import restore
 from openclaw.continuity.snapshot import take
 from openclaw.errors import OpenclawError
 from openclaw.sessions.fleet import Fleet
@@ -169,6 +170,36 @@ def snapshot(lab: Lab) -> Iterator[Line]:
     yield Line("snapshot, 100 live / raw list-panes", 8, in_turn(20, ours, lambda: lab.run(raw), between))
 
 
+def comeback(lab: Lab) -> Iterator[Line]:
+    """20 dead sessions brought back, beyond start-up, against the raw creation of 20 windows in one chain."""
+    path, flags = lab.idle_tasks(20)
+    lab.openclaw("spawn", "--from", str(path))
+    until(lambda: all(flag.exists() for flag in flags), "20 sub-agents begin")
+    fleet = Fleet(Settings(lab.env, str(lab.work)))
+    take(fleet, "bench")
+    chain = "".join(f"new-session -d -s raw{n} -c {lab.work} sleep 3600\n" for n in range(20))
+    raw = ["tmux", "-S", lab.raw_socket, "-f", "/dev/null", "start-server", ";", "source-file", "-"]
+
+    def between() -> None:
+        if lab.json("ps"):  # ours ran: each has begun, and dies with its server
+            until(lambda: all(flag.exists() for flag in flags), "20 sub-agents are back")
+            for flag in flags:
+                flag.unlink()
+        lab.end_servers()
+        until(lambda: not lab.json("ps"), "they are found lost")
+
+    def ours() -> None:
+        actions = [found.action for found in restore(fleet, rerun=True).found]
+        if actions != ["rerun"] * 20:
+            raise Failed(f"restore did {sorted(set(actions))}")
+
+    def reference() -> None:
+        subprocess.run(raw, input=chain, text=True, check=True, capture_output=True, timeout=60, cwd="/")
+
+    between()
+    yield Line("restore, 20 dead / 20 raw windows in a chain", 3, in_turn(7, ours, reference, between))
+
+
 def begin(lab: Lab, count: int) -> None:
     """Spawn sub-agents that do nothing, and wait until they do it."""
     path, flags = lab.idle_tasks(count)
@@ -185,7 +216,7 @@ def idle_window(lab: Lab) -> NewWindow:
 
 GROUPS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "start": start, "hook": hook, "ps": ps, "spawn": spawn, "window": window, "many": many, "refresh": refresh,
-    "codes": codes, "snapshot": snapshot,
+    "codes": codes, "snapshot": snapshot, "comeback": comeback,
 }  # fmt: skip
 ROW = "{:<44} {:>4} {:>9} {:>9} {:>7} {:>13} {:>8}  {}"
 

@@ -18,6 +18,7 @@ from openclaw.agents.registry import Agent
 from openclaw.errors import BadInput, Interrupted, OpenclawError, Unavailable
 from openclaw.sessions import admission
 from openclaw.sessions.fleet import Fleet
+from openclaw.sessions.gate import Gate
 from openclaw.sessions.spawn import check_claims
 from openclaw.sessions.status import known_server, located
 from openclaw.sessions.violations import watched
@@ -81,10 +82,14 @@ def revive(fleet: Fleet, wishes: Sequence[Wish]) -> list[Outcome]:
             windows.append(_prepare(fleet, agent, wish, environ))
         except (OpenclawError, OSError) as error:
             outcomes[id] = (False, _lost_again(fleet, id, error))
-    panes, problems = _open(fleet, windows)
-    for window in windows:
-        problem = problems.get(window.id) or _begin(fleet, window.id, panes[window.id], agents)
-        outcomes[window.id] = (not problem, problem)
+    if windows:
+        # none begins before all are there: programs that start slow tmux down
+        with Gate(fleet.state_dir, processes.identity(os.getpid()), windows[0].id) as gate:
+            held = [window._replace(argv=gate.behind(window.argv)) for window in windows]
+            panes, problems = _open(fleet, held)
+        # only then: as long as the rows name us, whoever comes after us opens the gate that we leave behind
+        problems |= _begin(fleet, panes, agents)
+        outcomes |= {window.id: (window.id not in problems, problems.get(window.id)) for window in windows}
     now = {s.id: s for s in sessions.by_ids(fleet.store, [wish.session.id for wish in wishes])}
     return [Outcome(now[id], *outcomes[id]) for id in outcomes]
 
@@ -233,14 +238,15 @@ def _open(fleet: Fleet, windows: Sequence[NewWindow]) -> tuple[dict[str, Pane], 
     return panes, problems
 
 
-def _begin(fleet: Fleet, id: str, pane: Pane, agents: Mapping[str, Agent]) -> OpenclawError | None:
+def _begin(fleet: Fleet, panes: Mapping[str, Pane], agents: Mapping[str, Agent]) -> dict[str, OpenclawError]:
+    problems: dict[str, OpenclawError] = {}
     with db.transaction(fleet.store):
-        [row] = sessions.by_ids(fleet.store, [id])
-        reports = agents[row.agent].reports != "none"
-        state = "starting" if reports and not row.reported_state else row.reported_state or "working"
-        if sessions.update(fleet.store, id, fleet.now(), status=state, spawner="", **located(pane)):
-            return None
-    return Interrupted(f"session {id} was ended while it was brought back")
+        for row in sessions.by_ids(fleet.store, list(panes)):
+            state = "working" if agents[row.agent].reports == "none" else "starting"
+            located_at = located(panes[row.id])
+            if not sessions.update(fleet.store, row.id, fleet.now(), status=state, spawner="", **located_at):
+                problems[row.id] = Interrupted(f"session {row.id} was ended while it was brought back")
+    return problems
 
 
 def _lost_again(fleet: Fleet, id: str, error: Exception) -> OpenclawError:

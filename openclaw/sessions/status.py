@@ -43,8 +43,9 @@ def settle(fleet: Fleet) -> tuple[list[Session], View]:
         verdict = decide(session, seen if here else elsewhere, pane, exit, ending, alive, now, said)
         # a report that nobody has looked at yet may be the end of a turn, though it begins and ends idle
         unseen = bool(session.reporter) and session.updated_at == session.reported_at
+        orphaned = bool(session.spawner) and session.status == "starting" and not alive
         same = (verdict.status, verdict.reason) == (session.status, session.reason)
-        if not same or unseen or verdict.ended_at or verdict.undo:
+        if not same or unseen or orphaned or verdict.ended_at or verdict.undo:
             changed.append((session, verdict))
     used = _read_usage(fleet, rows)
     if any(verdict.sweep or verdict.status == "lost" for _, verdict in changed):
@@ -128,6 +129,7 @@ def _apply(fleet: Fleet, seen: View, changed: Sequence[tuple[Session, Verdict]],
                     now,
                     status=verdict.status,
                     reason=verdict.reason,
+                    spawner=session.spawner if processes.alive(session.spawner) else "",
                     **located(seen.panes.get(session.id)),
                 )
     for session, verdict in changed:

@@ -7,6 +7,7 @@ import os
 import random
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 from pathlib import Path
@@ -266,3 +267,19 @@ def test_it_comes_back_as_often_as_it_is_lost(talkers: Talkers) -> None:
         assert len(talkers.starts(id)) == life and talkers.starts(id)[-1][2] == "--resume"
     assert len(list((talkers.box.state / "sessions" / id).glob("life-*"))) == 3
     assert "one" in (talkers.box.state / "sessions" / id / "task.md").read_text()
+
+
+def test_the_gate_of_a_restore_that_died_is_opened_though_its_program_still_starts(talkers: Talkers) -> None:
+    box = talkers.box
+    id = talkers.spawn("one")["id"]
+    gates = box.state / "gates"
+    gates.mkdir(exist_ok=True)
+    os.mkfifo(gates / f"999999999:1-{id}")
+    with sqlite3.connect(box.state / "openclaw.db") as store:
+        store.execute(
+            "UPDATE sessions SET status = 'starting', reported_state = '', status_file = '', spawner = '999999999:1'"
+        )
+    assert talkers.row(id)["status"] == "starting"
+    assert not list(gates.iterdir())
+    with sqlite3.connect(box.state / "openclaw.db") as store:
+        assert store.execute("SELECT spawner FROM sessions").fetchone() == ("",)
