@@ -161,9 +161,10 @@ def _prepare(fleet: Fleet, agent: Agent, wish: Wish, environ: dict[str, str]) ->
             worktree.again(fleet, tree)
     if not os.path.isdir(session.cwd):
         raise BadInput(f"its folder {session.cwd} is not there any more", "make it again, then restore")
-    script, record = _read(folder, "launch.sh"), _read(folder, "session.json")
+    before, record = _read(folder, "launch.sh"), _read(folder, "session.json")
+    script = before
     if not script or not os.path.exists(os.path.join(folder, "task.md")):
-        script = _anew(fleet, agent, session, environ)
+        before = script = _anew(fleet, agent, session, environ)
     if wish.prompt and session.conversation_id:
         script = launch.resuming(agent, script, session.conversation_id)
         _replace(folder, "resume.md", wish.prompt)
@@ -174,8 +175,11 @@ def _prepare(fleet: Fleet, agent: Agent, wish: Wish, environ: dict[str, str]) ->
         known = json.loads(record)
     except ValueError:
         known = {}
-    _replace(folder, "session.json", json.dumps(known | session.as_json(), indent=1, ensure_ascii=False) + "\n")
-    _replace(folder, "launch.sh", script)
+    if known.get("name") != session.name or known.get("conversation_id") != session.conversation_id:
+        _replace(folder, "session.json", json.dumps(known | session.as_json(), indent=1, ensure_ascii=False) + "\n")
+    if script != before:
+        _replace(folder, "launch.sh", script)
+    os.utime(os.path.join(folder, "launch.sh"))  # what is newer than it was changed in this life
     return NewWindow(
         id=session.id,
         argv=launch.window_words(session.id, folder),
