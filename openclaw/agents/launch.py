@@ -156,13 +156,15 @@ def resuming(agent: Agent, script: str, conversation_id: str) -> str:
 
     What it was started with stays: model, tools, settings, sandbox. The prompt is read from resume.md from now on.
     """
-    values = {"conversation": conversation_id}
+    files = ("prompt_file", "task_file", "settings_file", "model", "system_prompt")
+    values = dict.fromkeys(files, "") | {"conversation": conversation_id}
     began, resume = (" ".join(_filled(group, values)) for group in (agent.conversation, agent.resume))
     head, mark, command = script.partition("\ncommand=(")
     if began and f" {began} " in command:
         command = command.replace(f" {began} ", f" {resume} ", 1)
     elif f" {resume} " not in command:
-        before, prompt, after = command.rpartition(f" -- {_PROMPT}" if f" -- {_PROMPT}" in command else f" {_PROMPT}")
+        ways = (f"-- {_PROMPT}", " ".join(_filled(agent.prompt, values)), _PROMPT)  # its entry may be another by now
+        before, prompt, after = command.rpartition(" " + next((way for way in ways if f" {way}" in command), _PROMPT))
         command = f"{before} {resume}{prompt}{after}"
     return head + mark + command.replace('"$dir/task.md"', '"$dir/resume.md"')
 

@@ -14,10 +14,14 @@ def needs_person(sessions: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def next_steps(sessions: Sequence[Mapping[str, Any]], open_items: Sequence[Mapping[str, Any]]) -> list[str]:
-    """In the order in which they should be done."""
+    """In the order in which they should be done. The status `gone` is a lost one that can't resume."""
     steps = []
     if lost := _ids(sessions, "lost"):
         steps.append(f"bring back what was lost ({lost}): `openclaw restore`")
+    if gone := _ids(sessions, "gone"):
+        steps.append(
+            f"start {gone} again from the beginning, or give it up: `openclaw restore --rerun`, `openclaw kill ID`"
+        )
     if waiting := _ids(sessions, "waiting"):
         steps.append(f"have a person answer {waiting}: `openclaw attach ID`")
     if idle := _ids(sessions, "idle"):

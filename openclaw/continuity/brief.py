@@ -101,7 +101,7 @@ def _head(restored: Restored) -> str:
 def _lines(found: Sequence[Found], tree: Mapping[str, Any], width: int) -> list[Line]:
     """All lines in the order of the brief."""
     lines = [Line("keep", f"- {n['kind']}: {indented(n['text'])}", 0) for n in _of(tree, "decision", "preference")]
-    rows = [f.session.as_json() for f in found]
+    rows = [f.session.as_json() | ({"status": "gone"} if f.action == "lost" else {}) for f in found]
     lines += [Line("person", f"- {_cut(text, 200)} → `openclaw attach {id}`", 1) for id, text in _waiting(found)]
     for each in found:
         session = each.session

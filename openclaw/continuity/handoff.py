@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from typing import Any, NamedTuple
 
+from openclaw.agents import registry
 from openclaw.continuity import files, items
 from openclaw.continuity.items import Item
 from openclaw.errors import BadInput, OpenclawError
@@ -46,6 +47,7 @@ def handoff(fleet: Fleet, path: str | None, request: Request, dry_run: bool = Fa
     path = os.path.realpath(path or items.path_of(fleet))
     if not os.path.exists(path):
         raise BadInput(f"there is no file {path}", "write open items into it: - [ ] what is to be done")
+    _check_program(fleet, request)
     with locked(fleet.state_dir, LOCK):
         _, seen = settle(fleet)
         found = [item for item in items.parse(files.read(path)) if not item.done]
@@ -59,6 +61,17 @@ def handoff(fleet: Fleet, path: str | None, request: Request, dry_run: bool = Fa
             else:
                 given.append(_give(fleet, path, item, request._replace(task=item.text), dry_run))
     return given
+
+
+def _check_program(fleet: Fleet, request: Request) -> None:
+    """Open items are prose: no shell gets them as a command line, unless somebody says that they are."""
+    name = fleet.settings.get("agent")
+    agent = registry.load(fleet.settings).get(name)
+    if not request.agent and request.type != "command" and agent and agent.type == "command":
+        raise BadInput(
+            f"the items would be run as command lines, for the agent is {name}",
+            "name a program, like --agent claude, or set `agent`; --agent shell if they are commands",
+        )
 
 
 def _give(fleet: Fleet, path: str, item: Item, request: Request, dry_run: bool) -> Given:

@@ -85,6 +85,8 @@ def restore(fleet: Fleet, word: str | None = None, dry_run: bool = False, rerun:
     if not dry_run:
         plans = _carry_out(fleet, plans)
     plans = _with_results(fleet, plans)
+    hidden = values(fleet.settings.environ)
+    plans = [p._replace(session=p.session._replace(task=redact(p.session.task, hidden))) for p in plans]
     return Restored(chosen, tuple(plans), tuple(warnings), dry_run)
 
 

@@ -54,10 +54,10 @@ def take(fleet: Fleet, reason: str = "manual", main: Main | None = None) -> Take
     `main` is the main agent if the caller knows it, else the registered one. Whatever kills us leaves the last one.
     """
     slug = slug_of(reason)
-    tree = gather(fleet, main or mains.current(fleet))
     where = folder(fleet)
     os.makedirs(where, exist_ok=True)
     with locked(fleet.state_dir, notes.LOCK):
+        tree = gather(fleet, main or mains.current(fleet))
         last = _last_good(fleet)
         if last and _state_of(last) == digest(tree):
             _point(where, last)
@@ -101,22 +101,18 @@ def _fitting(tree: dict[str, Any], now: str, reason: str) -> str:
     """The document, cut further and further until it fits."""
     state = digest(tree)
     text = render(tree, now, reason, state)
-    for task, lines, kept in ((TASK // 4, 2, 40), (160, 0, 20), (60, 0, 10)):
-        if len(text.encode()) <= LARGEST:
-            break
-        said = [f"what is beyond {task} characters of a task", f"all but {lines} printed lines of each"]
-        if len(tree["notes"]) > kept or len(tree["items"]) > kept:
-            said.append(f"all but {kept} notes and open items")
-        smaller = tree | {
-            "sessions": [
-                s | {"task": s["task"][:task], "last_lines": s["last_lines"][-lines:] if lines else []}
-                for s in tree["sessions"]
-            ],
-            "notes": tree["notes"][:kept],
-            "items": tree["items"][:kept],
-            "left_out": [*tree["left_out"], *said],
-        }
-        text = render(smaller, now, reason, state)
+    task, lines, kept, rows = TASK, 2, 80, len(tree["sessions"])
+    while len(text.encode()) > LARGEST and (task > 1 or rows > 1):
+        task, kept, lines, rows = task // 4, kept // 2, lines - 1, rows if task > 40 else rows // 2
+        counts = (("notes", kept), ("items", kept), ("sessions", rows))
+        smaller = {key: tree[key][:count] for key, count in counts}
+        smaller["sessions"] = [
+            s | {"task": s["task"][:task], "last_lines": s["last_lines"][-lines:] if lines > 0 else []}
+            for s in smaller["sessions"]
+        ]
+        said = [f"what is beyond {task} characters of a task", f"all but {max(0, lines)} printed lines of each"]
+        said += [f"{len(tree[key]) - count} {key}" for key, count in counts if len(tree[key]) > count]
+        text = render(tree | smaller | {"left_out": [*tree["left_out"], *said]}, now, reason, state)
     return text
 
 

@@ -175,6 +175,7 @@ def _prepare(fleet: Fleet, agent: Agent, wish: Wish, environ: dict[str, str]) ->
         known = json.loads(record)
     except ValueError:
         known = {}
+    known = known if isinstance(known, dict) else {}
     if known.get("name") != session.name or known.get("conversation_id") != session.conversation_id:
         _replace(folder, "session.json", json.dumps(known | session.as_json(), indent=1, ensure_ascii=False) + "\n")
     if script != before:

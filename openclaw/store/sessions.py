@@ -236,6 +236,15 @@ def end(
     return changed == 1
 
 
+def give_up(connection: sqlite3.Connection, ids: Sequence[str], now: str) -> None:
+    """Lost ones that nobody wants back."""
+    connection.executemany(
+        "UPDATE sessions SET status = 'killed', reason = 'it was lost before', updated_at = ?"
+        " WHERE id = ? AND status = 'lost'",
+        [(now, id) for id in ids],
+    )
+
+
 def revive(
     connection: sqlite3.Connection, session: Session, now: str, *, spawner: str, name: str, worktree: str | None
 ) -> bool:

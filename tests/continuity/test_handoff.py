@@ -32,6 +32,7 @@ def given(path: Path) -> list[str]:
 
 def test_each_open_item_goes_to_one_sub_agent_and_is_marked(box: Box) -> None:
     path = tasks(box)
+    assert "command lines" in box.cli("handoff", exit=2).stderr and path.read_text() == FILE
     dry = box.json("handoff", "--agent", "shell", "--type", "command", "--dry-run")
     assert [g["started"] for g in dry] == [False, False] and path.read_text() == FILE
     made = box.json("handoff", "--type", "command")

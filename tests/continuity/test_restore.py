@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -159,6 +160,46 @@ def test_what_was_killed_or_has_ended_stays_ended(talkers: Talkers) -> None:
     found = by_id(box.json("restore"))
     assert found[one]["action"] == "finished" and found[two]["action"] == "resumed"
     assert len(talkers.starts(one)) == 1
+
+
+def test_a_lost_one_that_was_given_up_stays_so(talkers: Talkers) -> None:
+    box = talkers.box
+    id = talkers.spawn("one")["id"]
+    box.cli("snapshot")
+    talkers.crash()
+    until(lambda: talkers.row(id)["status"] == "lost")
+    box.cli("kill", id)
+    assert by_id(box.json("restore"))[id]["action"] == "finished" and talkers.row(id)["status"] == "killed"
+
+
+def test_peers_12_after_a_reboot(talkers: Talkers) -> None:
+    box = talkers.box
+    made = talkers.spawn("one")
+    shell = box.json("spawn", "exec sleep 600")["id"]
+    box.cli("snapshot")
+    os.kill(box.server_pid(), signal.SIGKILL)
+
+    def all_gone() -> bool:
+        for pid in box.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return not box.processes()
+
+    until(all_gone)
+    shutil.rmtree(box.socket.parent)  # /tmp is empty
+    with sqlite3.connect(box.state / "openclaw.db") as store:  # the pid of the old server is somebody else's
+        store.execute("UPDATE sessions SET server_pid = ?, pid = ?", (os.getpid(), os.getpid()))
+    found = by_id(box.json("restore"))
+    assert found[made["id"]]["action"] == "resumed" and found[shell]["action"] == "lost"
+    until(lambda: talkers.row(made["id"])["status"] == "idle", 40)
+    assert [words[2] for words in talkers.starts(made["id"])] == ["--session-id", "--resume"]
+
+
+def test_a_secret_of_a_task_is_not_in_the_brief(talkers: Talkers) -> None:
+    secret = "-".join(("sk", "ant", "api03", "aB3dE5gH7jK9mN1pQ3sT5vX7zA9cE1fG3hJ5"))
+    talkers.box.cli("spawn", f"true {secret}; exec sleep 600")
+    done = talkers.box.cli("restore", "--json")
+    assert secret not in done.stdout and "[an Anthropic key]" in done.stdout
 
 
 def test_peers_08_a_tmux_that_does_not_answer_is_not_all_dead(talkers: Talkers) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from openclaw.continuity import reading
+from openclaw.continuity import reading, snapshot
 from openclaw.continuity.document import digest, render
 from openclaw.errors import BadInput
 from tests.conftest import OPENCLAW, Box, until
@@ -123,6 +123,13 @@ def test_its_size_is_bounded_and_it_says_so(box: Box) -> None:
     assert made["bytes"] <= 262_144 and any("open items" in said for said in made["left_out"])
     assert "Left out to stay small" in Path(made["path"]).read_text()
     assert not box.json("snapshot")["written"]  # the same state, though what is written is a part of it
+
+
+def test_even_thousands_fit() -> None:
+    many = [session(f"id{n:05}", task="漢字" * 1000, last_lines=["x" * 200] * 5, status="done") for n in range(3000)]
+    every = tree(sessions=many, notes=[{"kind": "note", "text": "n" * 4000, "at": "", "path": "p"}] * 60)
+    text = snapshot._fitting(every, "2026-01-01T00:00:00.000Z", "r")
+    assert len(text.encode()) <= snapshot.LARGEST and "sessions" in text.split("Left out to stay small")[1]
 
 
 def test_pruned_by_count_and_age_but_never_the_last_good_one(box: Box) -> None:
