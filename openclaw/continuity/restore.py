@@ -292,6 +292,8 @@ def go_on(fleet: Fleet, session: Session) -> str:
         f"You had begun at {session.created_at} and were found gone at {session.ended_at or fleet.now()};"
         f" it is {fleet.now()} now.",
     ]
+    if session.reported_state == "idle":
+        lines.append("You had just finished a turn: if your task is done, say so and do nothing more.")
     if missing:
         lines.append(f"These variables are not set any more: {', '.join(missing)}.")
     lines += [

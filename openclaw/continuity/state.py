@@ -21,7 +21,7 @@ FORMAT = 1
 RECENT_SECONDS = 86_400.0  # those that ended within a day are listed
 ENDED, NOTES, ITEMS = 30, 60, 100  # at most so many of each
 TASK, LINE, TEXT = 2000, 200, 1000  # characters at most: of a task, of a printed line, of anything else
-LOG_BYTES = 4096  # of the end of a log
+LOG_BYTES, TAIL_BYTES = 4096, 65_536  # of the end of a log, of a transcript
 
 
 def gather(fleet: Fleet, main: Main | None) -> dict[str, Any]:
@@ -30,8 +30,8 @@ def gather(fleet: Fleet, main: Main | None) -> dict[str, Any]:
     since = utc(fleet.clock() - RECENT_SECONDS)
     ended = sessions.ended_since(fleet.store, since, ENDED)
     shown = [*rows, *ended]
-    printed = _printed(fleet, shown, seen)
     paths = _transcripts(fleet, shown)
+    printed = _printed(fleet, shown, seen, paths)
     branches: dict[str, str] = {}
     tree = {
         "openclaw_snapshot": FORMAT,
@@ -102,25 +102,32 @@ def _transcripts(fleet: Fleet, shown: Sequence[Session]) -> dict[str, str]:
     return {t.session_id: t.path for t in known if str(conversations[t.session_id]) in os.path.basename(t.path)}
 
 
-def _printed(fleet: Fleet, shown: Sequence[Session], seen: View) -> dict[str, list[str]]:
-    """The last lines of each: from the window of what draws, all in one tmux process, else from the log."""
+def _printed(fleet: Fleet, shown: Sequence[Session], seen: View, paths: Mapping[str, str]) -> dict[str, list[str]]:
+    """The last lines of each: its last message if it keeps a transcript; else from the window of what draws, all in
+    one tmux process; else from its log."""
     count = fleet.settings.get("snapshots.lines")
     if not count or not shown:
         return {}
     from openclaw.sessions import output  # imports the readers of results: only where something was started
+    from openclaw.usage import transcripts
 
+    texts = {id: transcripts.last_message(path, (TAIL_BYTES,)) for id, path in paths.items()}
     drawing = output.screen_agents(fleet)
-    panes = {s.id: seen.panes[s.id].pane_id for s in shown if s.agent in drawing and s.id in seen.panes}
-    screens = _screens(fleet, panes)
+    panes = {
+        s.id: seen.panes[s.id].pane_id
+        for s in shown
+        if s.agent in drawing and s.id in seen.panes and not texts.get(s.id)
+    }
+    texts = _screens(fleet, panes) | {id: text for id, text in texts.items() if text}
     found = {}
     for session in shown:
-        text = screens.get(session.id)
+        text = texts.get(session.id)
         if text is None:
             try:
                 text = output.plain(output.raw(fleet, session, LOG_BYTES))
             except OpenclawError:  # it left no log
                 continue
-        lines = [_cut(line.rstrip(), LINE) for line in text.splitlines() if line.strip()]
+        lines = [_cut(line.rstrip(), LINE) for line in text.splitlines() if any(map(str.isalnum, line))]  # no rules
         found[session.id] = lines[-count:]
     return found
 

@@ -91,9 +91,12 @@ def current(known: Sequence[Transcript], conversation: str | None) -> str:
     return next((p for p in main if os.path.basename(p) == f"{conversation}.jsonl"), main[-1] if main else "")
 
 
-def last_message(path: str) -> str:
-    """The text of the agent's last message that has any, itself and not an agent inside it; empty if there is none."""
-    for tail in (TAIL_BYTES, None):
+def last_message(path: str, tails: Sequence[int | None] = (TAIL_BYTES, None)) -> str:
+    """The text of the agent's last message that has any, itself and not an agent inside it; empty if there is none.
+
+    `tails` are the bytes of the end that are looked at in turn, None for all.
+    """
+    for tail in tails:
         for line in reversed(_lines(path, tail)):
             if b'"assistant"' in line and (text := _text(_parsed(line))):
                 return text

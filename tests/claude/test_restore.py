@@ -24,6 +24,7 @@ def test_both_conversations_come_back_and_nothing_else_runs_again(claude: Claude
     box.cli("note", "--decision", "keep the parser")
     before = len(claude.api.turns)
     taken = box.json("snapshot")
+    assert {s["id"]: s["last_lines"] for s in taken["sessions"]}[first["id"]] == ["PINEAPPLE"]
     os.kill(box.server_pid(), signal.SIGKILL)
     until(lambda: claude.status(first["id"])[0] == "lost")
     for number in range(5):  # whose ids are those of the old windows
@@ -41,7 +42,7 @@ def test_both_conversations_come_back_and_nothing_else_runs_again(claude: Claude
     for made, own, other in ((first, "PINEAPPLE", "MANGO"), (second, "MANGO", "PINEAPPLE")):
         [turn] = [t for t in claude.api.turns[before:] if t.has(made["task"])]
         assert turn.has(own) and not turn.has(other), "its own messages, and only those"
-        assert "same conversation in a new one" in turn.text
+        assert "same conversation in a new one" in turn.text and "just finished a turn" in turn.text
         assert any(made["conversation_id"] in value for value in turn.headers.values()) or made[
             "conversation_id"
         ] in json.dumps(turn.body.get("metadata", {}))
