@@ -236,8 +236,12 @@ def _open(fleet: Fleet, windows: Sequence[NewWindow]) -> tuple[dict[str, Pane], 
         try:
             panes |= open_windows(fleet.terminal, [window], known)
         except OpenclawError as error:
-            seen = view(fleet.terminal)  # it may have come late, or be an old one of the same name
-            if seen.server and window.id in seen.panes:
+            seen = view(fleet.terminal)
+            pane = seen.panes.get(window.id)
+            if pane and not pane.dead:  # the tmux client of one who was killed has outlived him: it runs the same
+                panes[window.id] = pane
+                continue
+            if pane and seen.server:
                 close(fleet.terminal, [(seen.server, session_name(window.id))])
             problems[window.id] = _lost_again(fleet, window.id, error)
     return panes, problems

@@ -97,6 +97,36 @@ def test_kill_9_of_restores_starts_nothing_twice_and_loses_nothing(talkers: Talk
         assert len(own) == 2, own
 
 
+def test_a_window_that_comes_late_is_taken_and_not_doubled(talkers: Talkers) -> None:
+    box = talkers.box
+    id = talkers.spawn("one")["id"]
+    box.cli("snapshot")
+    talkers.crash()
+    until(lambda: talkers.row(id)["status"] == "lost")
+    folder = box.state / "sessions" / id
+    name = f"subagent-{id}"
+    hook = box.root / "bin"  # tmux, before whose first window of ours another one comes with the same name and tag
+    hook.mkdir()
+    real = shutil.which("tmux")
+    other = f"{real} -S {box.socket} -f /dev/null"
+    mark = f"OPENCLAW_SESSION_ID={id} OPENCLAW_STATE_DIR={box.state}"
+    (hook / "tmux").write_text(
+        f"""#!/bin/sh
+if test ! -e {hook}/once && ! test "$4" = -N; then
+  touch {hook}/once
+  {other} new-session -d -s {name} "env {mark} bash {folder}/launch.sh" \\; \\
+    set-option -p -t ={name}: @openclaw_id {id} \\; set-option -t ={name}: @openclaw_session {id}
+fi
+exec {real} "$@"
+"""
+    )
+    (hook / "tmux").chmod(0o755)
+    found = by_id(box.json("restore", env={"PATH": f"{hook}:{box.env['PATH']}"}))[id]
+    assert (hook / "once").exists() and found["action"] == "resumed"
+    until(lambda: talkers.row(id)["status"] == "idle", 40)
+    assert len(talkers.starts(id)) == 2
+
+
 def test_peers_13_two_in_one_folder_each_get_their_own_conversation(talkers: Talkers) -> None:
     one, two = talkers.spawn("one"), talkers.spawn("two")
     assert one["cwd"] == two["cwd"]
