@@ -12,6 +12,7 @@ from openclaw.continuity.document import END
 from openclaw.continuity.state import FORMAT
 from openclaw.errors import BadInput, NotFound
 
+LARGEST = 4 * 2**20  # bytes: sixteen times what is written
 _END = re.compile(re.escape(END).replace(r"\{\}", "([0-9a-f]{64})") + r"\n?\Z")
 _KEY = re.compile(r"([a-z_]+):(?: (.*))?")
 LISTS = {
@@ -43,11 +44,13 @@ def load(path: str) -> Snapshot:
     """The snapshot in a file. NotFound when there is none, BadInput with the line when nothing of it can be used."""
     try:
         with open(path, "rb") as file:
-            data = file.read()
+            data = file.read(LARGEST + 1)
     except FileNotFoundError:
         raise NotFound(f"there is no snapshot {path}", "`openclaw snapshots list` names them", "no_snapshot") from None
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}", "name a snapshot that can be read") from error
+    if len(data) > LARGEST:
+        raise BadInput(f"{path}, line 1: more than {LARGEST} bytes are no snapshot", "choose another", "damaged")
     text = data.decode("utf-8", "replace")
     problems = list[str]()
     tree = dict[str, Any]()

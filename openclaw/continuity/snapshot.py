@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -158,11 +159,13 @@ def _entries(where: str) -> Iterator[Entry]:
         if hit := _NAME.fullmatch(name):
             path = os.path.join(where, name)
             try:
-                size = os.stat(path).st_size
+                found = os.stat(path)
             except OSError:  # pruned just now
                 continue
+            if not stat.S_ISREG(found.st_mode):
+                continue
             at = f"{hit[1][:13]}:{hit[1][13:15]}:{hit[1][15:]}"
-            yield Entry(name.removesuffix(".md"), path, at, hit[2], size)
+            yield Entry(name.removesuffix(".md"), path, at, hit[2], found.st_size)
 
 
 def find(fleet: Fleet, word: str = "latest") -> str:
@@ -192,7 +195,7 @@ def _last_good(fleet: Fleet) -> str:
     from openclaw.continuity.reading import condition
 
     for entry in entries(fleet):
-        if condition(files.read(entry.path)) == "whole":
+        if entry.bytes <= 2 * LARGEST and condition(files.read(entry.path)) == "whole":
             return entry.path
     return ""
 
