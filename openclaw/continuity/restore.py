@@ -6,27 +6,26 @@ one with our tag on this life of the server: the ids of an earlier life mean not
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from openclaw.agents import registry
+from openclaw.continuity import rebuild
 from openclaw.continuity import snapshot as snapshots
 from openclaw.continuity.reading import Snapshot, load
+from openclaw.continuity.rebuild import COMES_BACK
 from openclaw.errors import BadInput, OpenclawError, Unavailable
 from openclaw.sessions import revive
-from openclaw.sessions.adopt import adopt
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import settle
-from openclaw.store import db, sessions, turns
+from openclaw.store import sessions, turns
 from openclaw.store.sessions import Session
 from openclaw.tasks.secrets import redact, values
-from openclaw.terminal.windows import View, tags
+from openclaw.terminal.windows import View
 from openclaw.units import utc
 
 LOST_SECONDS = 86_400.0  # without a snapshot: those that were found lost within a day
-COMES_BACK = ("starting", "working", "waiting", "idle", "lost")  # in the snapshot; what had ended there has ended
 NEWER = 50  # of those that ended since the snapshot
 RESULTS, OUTPUT = 20, 400  # so many results are read, and so many characters of the end of each
 BROUGHT_BACK = ("resumed", "rerun")
@@ -75,11 +74,11 @@ def restore(fleet: Fleet, word: str | None = None, dry_run: bool = False, rerun:
     rows, seen = settle(fleet)
     if seen.presence == "unknown":
         raise Unavailable(seen.problem or "tmux does not answer", "nothing was changed: try again", code="tmux_failed")
-    if _adopt(fleet, seen, dry_run):
+    if rebuild.adopt_windows(fleet, seen, dry_run):
         rows, seen = settle(fleet)
     entries = {entry["id"]: entry for entry in chosen.tree["sessions"]} if chosen else {}
     if not dry_run:
-        _rebuild(fleet, entries)
+        rebuild.rows(fleet, entries)
     every = _every(fleet, rows, entries, chosen)
     plans = _plan(fleet, every, seen, entries, rerun)
     if not dry_run:
@@ -109,68 +108,6 @@ def _chosen(fleet: Fleet, word: str | None) -> tuple[Snapshot | None, list[str]]
     return None, [*warnings, "there is no snapshot: what follows comes from the store and from the tags in tmux"]
 
 
-def _adopt(fleet: Fleet, seen: View, dry_run: bool) -> bool:
-    """Take windows into the store that carry our tags and that it does not know: the database was lost."""
-    known = {s.id for s in sessions.by_ids(fleet.store, list(seen.panes))}
-    unknown = [pane for id, pane in seen.panes.items() if id not in known and not pane.dead]
-    if not unknown or dry_run:
-        return False
-    marks = tags(fleet.terminal)
-    ours = [pane for pane in unknown if marks.get(pane.id, {}).get("state_dir") in (None, fleet.state_dir)]
-    for pane in ours:
-        adopt(fleet, pane, marks.get(pane.id, {}))
-    return bool(ours)
-
-
-def _rebuild(fleet: Fleet, entries: Mapping[str, Mapping[str, Any]]) -> None:
-    """Rows for what the snapshot knows and the store has forgotten: lost, until they are brought back."""
-    known = {s.id for s in sessions.by_ids(fleet.store, list(entries))}
-    now = fleet.now()
-    rows = [_row(fleet, e, now) for id, e in entries.items() if id not in known and e["status"] in COMES_BACK]
-    if not rows:
-        return
-    from openclaw import processes  # psutil: only after a database was lost
-
-    processes.end([row.id for row in rows], fleet.settings.get("kill.grace"))
-    with db.transaction(fleet.store):
-        known = {s.id for s in sessions.by_ids(fleet.store, list(entries))}
-        for row in rows:
-            if row.id not in known:
-                sessions.insert(fleet.store, row, ())
-                if transcript := entries[row.id]["transcript"]:
-                    turns.add(fleet.store, row.id, transcript, (), 0, None)
-
-
-def _row(fleet: Fleet, entry: Mapping[str, Any], now: str) -> Session:
-    tmux = entry["tmux"]
-    return Session(
-        id=entry["id"],
-        name=entry["name"],
-        task=entry["task"],
-        type=entry["type"],
-        agent=entry["agent"],
-        model=entry["model"],
-        role=entry["role"],
-        status="lost",
-        reason="the store had forgotten it; a snapshot had not",
-        cwd=entry["cwd"],
-        worktree=entry["worktree"],
-        socket=fleet.terminal.socket,
-        server_pid=tmux["server_pid"] if isinstance(tmux["server_pid"], int) else None,
-        server_started=tmux["server_started"] if isinstance(tmux["server_started"], int) else None,
-        conversation_id=entry["conversation_id"],
-        reporter=entry["reporter"],
-        scope=json.dumps(entry["scope"]),
-        env=json.dumps([name for name in entry["env"] if isinstance(name, str)]),
-        injected_tokens=int(entry["injected_tokens"] or 0),
-        tokens_used=int(entry["tokens_used"]),
-        timeout_s=entry["timeout_s"],
-        created_at=entry["created_at"] or now,
-        updated_at=now,
-        ended_at=now,
-    )
-
-
 def _every(
     fleet: Fleet, rows: Sequence[Session], entries: Mapping[str, Mapping[str, Any]], chosen: Snapshot | None
 ) -> list[Session]:
@@ -181,7 +118,7 @@ def _every(
     now = fleet.now()
     for id, entry in entries.items():  # ended in the snapshot and forgotten, or only planned with --dry-run
         if id not in known:
-            known[id] = _row(fleet, entry, now)._replace(
+            known[id] = rebuild.row(fleet, entry, now)._replace(
                 status="lost" if entry["status"] in COMES_BACK else entry["status"], reason=entry["reason"]
             )
     return [known[id] for id in dict.fromkeys([*entries, *(s.id for s in newer)])]
