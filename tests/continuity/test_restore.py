@@ -138,6 +138,18 @@ def test_peers_13_two_in_one_folder_each_get_their_own_conversation(talkers: Tal
         assert talkers.starts(made["id"])[1][2:4] == ["--resume", made["conversation_id"]]
 
 
+def test_peers_13_a_conversation_of_another_is_never_taken_for_its_own(talkers: Talkers) -> None:
+    box = talkers.box
+    one, two = talkers.spawn("one"), talkers.spawn("two")
+    with sqlite3.connect(box.state / "openclaw.db") as store:  # as a tool that guesses would have it
+        other = str(box.home / "history" / f"{two['conversation_id']}.jsonl")
+        store.execute("INSERT INTO transcripts (session_id, path) VALUES (?, ?)", (one["id"], other))
+    talkers.crash()
+    (box.home / "history" / f"{one['conversation_id']}.jsonl").unlink()
+    found = by_id(box.json("restore"))
+    assert found[one["id"]]["action"] == "lost" and found[two["id"]]["action"] == "resumed"
+
+
 def test_peers_26_without_its_history_it_is_not_started(talkers: Talkers) -> None:
     box = talkers.box
     made = talkers.spawn("task")
