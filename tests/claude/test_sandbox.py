@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 
 import pytest
 
 from tests.claude.conftest import Claude
+from tests.conftest import until
 from tests.loopback.api import Reply, Tool
 
 
@@ -43,3 +46,18 @@ def test_peers_23_a_shell_command_changes_nothing_outside_its_scope(enclosed: Cl
     assert result["result"]["output"] == "Tried." and result["tokens_used"] > 0 and result["violations"] == []
     enclosed.type(id, "/exit")
     enclosed.until(id, "done")
+
+
+def test_it_comes_back_into_its_sandbox_and_its_conversation(enclosed: Claude) -> None:
+    made = enclosed.spawn("sandboxed task", "--sandbox", "--write", "out/**")
+    id = made["id"]
+    enclosed.until(id, "idle")
+    os.kill(enclosed.box.server_pid(), signal.SIGKILL)
+    until(lambda: enclosed.status(id)[0] == "lost")
+    [found] = enclosed.box.json("restore")["sessions"]
+    assert found["action"] == "resumed"
+    enclosed.until(id, "idle")
+    last = enclosed.api.turns[-1]
+    assert len(enclosed.api.turns) == 2 and last.has("Done.") and "same conversation in a new one" in last.text
+    script = (enclosed.box.state / "sessions" / id / "launch.sh").read_text()
+    assert "bwrap" in script and f"--resume {made['conversation_id']}" in script and "--session-id" not in script
