@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from openclaw import processes
-from openclaw.locks import locked
 from openclaw.sessions import gate
 from openclaw.sessions.decision import Verdict, decide, read_ending, read_exit
 from openclaw.sessions.fleet import Fleet
@@ -49,6 +48,8 @@ def settle(fleet: Fleet) -> tuple[list[Session], View]:
             changed.append((session, verdict))
     used = _read_usage(fleet, rows)
     if any(verdict.sweep or verdict.status == "lost" for _, verdict in changed):
+        from openclaw.locks import locked  # only where something was lost
+
         with locked(fleet.state_dir, "lost"):  # who comes second must not end what was brought back meanwhile
             _apply(fleet, seen, _unchanged(fleet, changed), now)
     elif changed:
