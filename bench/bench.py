@@ -16,7 +16,11 @@ from typing import NamedTuple
 
 from lab import EMPTY_PYTHON, HOOK, OPENCLAW, Failed, Figure, Lab, in_turn, until
 
+from openclaw.continuity.restore import restore
+from openclaw.continuity.snapshot import take
 from openclaw.errors import OpenclawError
+from openclaw.sessions.fleet import Fleet
+from openclaw.settings import Settings
 from openclaw.terminal.panes import PANE_FORMAT, view
 from openclaw.terminal.server import Terminal
 from openclaw.terminal.windows import NewWindow, open_windows
@@ -155,6 +159,58 @@ def prefix(lab: Lab) -> Iterator[Line]:
         yield Line(f"claude, 1st request, {name} / default", target, Figure(1, ours, default, ratio, ratio), unit="B")
 
 
+def snapshot(lab: Lab) -> Iterator[Line]:
+    """A snapshot of 100 live sub-agents, beyond start-up, against raw list-panes with the same fields."""
+    begin(lab, 100)
+    fleet = Fleet(Settings(lab.env, str(lab.work)))
+    items = lab.root / "workspace" / "active-tasks.md"
+    count = 0
+
+    def between() -> None:  # the same state is not written twice
+        nonlocal count
+        count += 1
+        items.parent.mkdir(exist_ok=True)
+        items.write_text(f"- [ ] item {count}\n")
+
+    def ours() -> None:
+        if not take(fleet, "bench").written:
+            raise Failed("the snapshot was not written")
+
+    between()
+    raw = ["tmux", "-S", lab.socket, "list-panes", "-a", "-F", PANE_FORMAT]
+    yield Line("snapshot, 100 live / raw list-panes", 8, in_turn(20, ours, lambda: lab.run(raw), between))
+
+
+def comeback(lab: Lab) -> Iterator[Line]:
+    """20 dead sessions brought back, beyond start-up, against the raw creation of 20 windows in one chain."""
+    path, flags = lab.idle_tasks(20)
+    lab.openclaw("spawn", "--from", str(path))
+    until(lambda: all(flag.exists() for flag in flags), "20 sub-agents begin")
+    fleet = Fleet(Settings(lab.env, str(lab.work)))
+    take(fleet, "bench")
+    chain = "".join(f"new-session -d -s raw{n} -c {lab.work} sleep 3600\n" for n in range(20))
+    raw = ["tmux", "-S", lab.raw_socket, "-f", "/dev/null", "start-server", ";", "source-file", "-"]
+
+    def between() -> None:
+        if lab.json("ps"):  # ours ran: each has begun, and dies with its server
+            until(lambda: all(flag.exists() for flag in flags), "20 sub-agents are back")
+            for flag in flags:
+                flag.unlink()
+        lab.end_servers()
+        until(lambda: not lab.json("ps"), "they are found lost")
+
+    def ours() -> None:
+        actions = [found.action for found in restore(fleet, rerun=True).found]
+        if actions != ["rerun"] * 20:
+            raise Failed(f"restore did {sorted(set(actions))}")
+
+    def reference() -> None:
+        subprocess.run(raw, input=chain, text=True, check=True, capture_output=True, timeout=60, cwd="/")
+
+    between()
+    yield Line("restore, 20 dead / 20 raw windows in a chain", 3, in_turn(7, ours, reference, between))
+
+
 def begin(lab: Lab, count: int) -> None:
     """Spawn sub-agents that do nothing, and wait until they do it."""
     path, flags = lab.idle_tasks(count)
@@ -171,7 +227,7 @@ def idle_window(lab: Lab) -> NewWindow:
 
 GROUPS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "start": start, "hook": hook, "ps": ps, "spawn": spawn, "window": window, "many": many, "refresh": refresh,
-    "codes": codes, "prefix": prefix,
+    "codes": codes, "prefix": prefix, "snapshot": snapshot, "comeback": comeback,
 }  # fmt: skip
 ROW = "{:<44} {:>4} {:>9} {:>9} {:>7} {:>13} {:>8}  {}"
 

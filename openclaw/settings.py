@@ -52,6 +52,11 @@ DECLARED = {
         Setting("windows.keep", "duration", 3600.0, "how long the window of an ended sub-agent stays to be looked at"),
         Setting("worktrees", "path", "", "where the worktrees of sub-agents are made; empty: in the state folder"),
         Setting("git.timeout", "duration", 120.0, "how long one git call may take"),
+        Setting("snapshots.keep", "count", 50, "how many snapshots stay"),
+        Setting(
+            "snapshots.keep_for", "duration", 14 * 86400.0, "how long snapshots stay; the last good one always does"
+        ),
+        Setting("snapshots.lines", "count", 5, "last lines of each sub-agent in a snapshot"),
         Setting("log_bytes", "count", 67_108_864, "how much of a window's output is logged"),
     )
 }

@@ -133,9 +133,7 @@ def build(
     }
     files = {
         "task.md": prompt,
-        "env": "".join(
-            f"export {key}={shlex.quote(value)}\n" for key, value in sorted(private.items()) if key.isidentifier()
-        ),
+        "env": exports(private),
         "session.json": json.dumps(record, indent=1, ensure_ascii=False) + "\n",
         "launch.sh": "\n".join(lines) + "\n",
     }
@@ -143,9 +141,41 @@ def build(
         files["settings.json"] = settings
     if any("{task_file}" in word for word in agent.prompt):
         files["task.sh"] = task + "\n"
-    # marked from its first moment, as a variable of its environment: later ones don't show in the process table
+    return Launch(id, folder, window_words(id, folder), files)
+
+
+def window_words(id: str, folder: str) -> tuple[str, ...]:
+    """What tmux is told to run for the session of this folder.
+
+    Marked from its first moment, as a variable of its environment: later ones don't show in the process table.
+    """
     mark = (f"OPENCLAW_SESSION_ID={id}", f"OPENCLAW_STATE_DIR={os.path.dirname(os.path.dirname(folder))}")
-    return Launch(id, folder, ("env", *mark, "bash", os.path.join(folder, "launch.sh")), files)
+    return ("env", *mark, "bash", os.path.join(folder, "launch.sh"))
+
+
+def exports(environ: Mapping[str, str]) -> str:
+    """The file `env`, which the supervisor reads and removes."""
+    return "".join(
+        f"export {key}={shlex.quote(value)}\n" for key, value in sorted(environ.items()) if key.isidentifier()
+    )
+
+
+def resuming(agent: Agent, script: str, conversation_id: str) -> str:
+    """A launch.sh that goes on with its conversation: the same words, but for those that began it, and its prompt.
+
+    What it was started with stays: model, tools, settings, sandbox. The prompt is read from resume.md from now on.
+    """
+    files = ("prompt_file", "task_file", "settings_file", "model", "system_prompt")
+    values = dict.fromkeys(files, "") | {"conversation": conversation_id}
+    began, resume = (" ".join(_filled(group, values)) for group in (agent.conversation, agent.resume))
+    head, mark, command = script.partition("\ncommand=(")
+    if began and f" {began} " in command:
+        command = command.replace(f" {began} ", f" {resume} ", 1)
+    elif f" {resume} " not in command:
+        ways = (f"-- {_PROMPT}", " ".join(_filled(agent.prompt, values)), _PROMPT)  # its entry may be another by now
+        before, prompt, after = command.rpartition(" " + next((way for way in ways if f" {way}" in command), _PROMPT))
+        command = f"{before} {resume}{prompt}{after}"
+    return head + mark + command.replace('"$dir/task.md"', '"$dir/resume.md"')
 
 
 def watched(writes: Iterable[str]) -> list[str]:

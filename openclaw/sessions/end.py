@@ -17,6 +17,8 @@ from openclaw.terminal.windows import close, view
 def kill(fleet: Fleet, found: Sequence[Session], status: str = "killed") -> list[Session]:
     """End these sessions as `status`; those that have ended already only lose their window. Returns them anew.
 
+    A lost one is given up: `restore` does not bring it back.
+
     Their folders, logs and rows stay. A kill that is interrupted has noted its intent: the next command finishes it.
     """
     grace = fleet.settings.get("kill.grace")  # before anything is noted: a setting may be wrong
@@ -35,6 +37,7 @@ def kill(fleet: Fleet, found: Sequence[Session], status: str = "killed") -> list
 
         ledger.refresh(fleet.store, reporting, fleet.now())
     with db.transaction(fleet.store):
+        sessions.give_up(fleet.store, [s.id for s in found if s.status == "lost"], fleet.now())
         for id, paths in outside.items():
             sessions.set_violations(fleet.store, id, paths)
         for session in live:

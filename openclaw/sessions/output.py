@@ -231,13 +231,17 @@ def changed(fleet: Fleet, session: Session) -> list[str]:
     return sorted(os.path.relpath(p, session.cwd) if p.startswith(session.cwd + "/") else p for p in inside)
 
 
-def _draws(fleet: Fleet, session: Session) -> bool:
+def screen_agents(fleet: Fleet) -> set[str]:
+    """The names of the programs that draw, so that their window reads better than their log."""
     try:
         agents = registry.load(fleet.settings)
     except BadInput:  # someone is at work on agents.yaml: what has run can be read all the same
         agents = registry.shipped()
-    agent = agents.get(session.agent)
-    return agent is not None and agent.output == "screen"
+    return {agent.name for agent in agents.values() if agent.output == "screen"}
+
+
+def _draws(fleet: Fleet, session: Session) -> bool:
+    return session.agent in screen_agents(fleet)
 
 
 def _last(text: str, lines: int | None) -> str:

@@ -50,15 +50,18 @@ class Planned(NamedTuple):
     tree: Tree | None
 
 
-def plan(fleet: Fleet, requests: Sequence[Request]) -> list[Planned]:
-    """Everything that can be checked without starting anything: inputs, files, tokens, programs, environment."""
+def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> list[Planned]:
+    """Everything that can be checked without starting anything: inputs, files, tokens, programs, environment.
+
+    `ids` are for whoever had to write them down before; else they are drawn.
+    """
     counter = Counter(fleet.cache_dir, fleet.settings.environ)
     agents, known = registry.load(fleet.settings), templates.load(fleet.settings)
     cuts = {name: agent.prefix for name, agent in agents.items()}
     planned = []
     for number, request in enumerate(requests, 1):
         try:
-            id = _new_id()
+            id = ids[number - 1] if ids else new_id()
             tree = _tree(fleet, request, id)
             move = Move(tree.top, tree.path) if tree else None
             task = prepare(_typed(fleet, request, agents), fleet.settings, counter, known, move, cuts)
@@ -80,10 +83,14 @@ def plan(fleet: Fleet, requests: Sequence[Request]) -> list[Planned]:
 
 
 def spawn(
-    fleet: Fleet, requests: Sequence[Request], queue: bool = False, waiting: Callable[[str], None] = lambda _: None
+    fleet: Fleet,
+    requests: Sequence[Request],
+    queue: bool = False,
+    waiting: Callable[[str], None] = lambda _: None,
+    ids: Sequence[str] = (),
 ) -> list[Session]:
     """Start one sub-agent per request, all or none. `waiting` is told why, once, when `queue` makes it wait."""
-    planned = plan(fleet, requests)
+    planned = plan(fleet, requests, ids)
     rows = [_row(fleet, p) for p in planned]
     with ExitStack() as closed:
         try:
@@ -164,7 +171,7 @@ def _first_dialog(planned: Planned) -> str:
     return f"it {trust.way_out(planned.id, asks, places)}" if asks else ""
 
 
-def _new_id() -> str:
+def new_id() -> str:
     """Six random characters: a billion of them, and the primary key refuses a second use."""
     number = int.from_bytes(os.urandom(8), "big")
     return "".join(ALPHABET[number // len(ALPHABET) ** place % len(ALPHABET)] for place in range(6))
@@ -186,7 +193,7 @@ def _reserve(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) 
                 live = sessions.live(fleet.store)
                 admission.check(fleet, len(live), [p.agent for p in planned], free, live[-1] if live else None)
                 _check_names(live, rows)
-                _check_claims(sessions.claims(fleet.store), live, rows)
+                check_claims(sessions.claims(fleet.store), live, rows)
                 for row in rows:
                     sessions.insert(fleet.store, row, row.writes)
             return
@@ -208,7 +215,8 @@ def _check_names(live: Sequence[Session], rows: Sequence[Session]) -> None:
         taken[row.name] = "another task of this file"
 
 
-def _check_claims(claims: Sequence[tuple[str, str]], live: Sequence[Session], rows: Sequence[Session]) -> None:
+def check_claims(claims: Sequence[tuple[str, str]], live: Sequence[Session], rows: Sequence[Session]) -> None:
+    """Refused(claim_conflict) when these rows would write what a live session claims, or each other's."""
     held: dict[str, list[str]] = {}
     for id, pattern in claims:
         held.setdefault(id, []).append(pattern)

@@ -42,11 +42,17 @@ def settle(fleet: Fleet) -> tuple[list[Session], View]:
         verdict = decide(session, seen if here else elsewhere, pane, exit, ending, alive, now, said)
         # a report that nobody has looked at yet may be the end of a turn, though it begins and ends idle
         unseen = bool(session.reporter) and session.updated_at == session.reported_at
+        orphaned = bool(session.spawner) and session.status == "starting" and not alive
         same = (verdict.status, verdict.reason) == (session.status, session.reason)
-        if not same or unseen or verdict.ended_at or verdict.undo:
+        if not same or unseen or orphaned or verdict.ended_at or verdict.undo:
             changed.append((session, verdict))
     used = _read_usage(fleet, rows)
-    if changed:
+    if any(verdict.sweep or verdict.status == "lost" for _, verdict in changed):
+        from openclaw.locks import locked  # only where something was lost
+
+        with locked(fleet.state_dir, "lost"):  # who comes second must not end what was brought back meanwhile
+            _apply(fleet, seen, _unchanged(fleet, changed), now)
+    elif changed:
         _apply(fleet, seen, changed, now)
     if changed or used:
         rows = sessions.live(fleet.store)
@@ -62,6 +68,12 @@ def _view(fleet: Fleet, rows: Sequence[Session]) -> View:
     dead = [s.id for s in rows if s.id in seen.panes and seen.panes[s.id].unexplained]
     unrecorded = [id for id in dead if not os.path.exists(os.path.join(fleet.folder(id), "exit"))]
     return noticed(fleet.terminal, unrecorded, known) if unrecorded else seen
+
+
+def _unchanged(fleet: Fleet, changed: Sequence[tuple[Session, Verdict]]) -> list[tuple[Session, Verdict]]:
+    """Those that are still in the life that was looked at."""
+    now = {s.id: s for s in sessions.by_ids(fleet.store, [s.id for s, _ in changed])}
+    return [(s, verdict) for s, verdict in changed if s.id in now and now[s.id].life == s.life]
 
 
 def _said(fleet: Fleet, session: Session, pane: Pane, now: str) -> Verdict:
@@ -118,6 +130,7 @@ def _apply(fleet: Fleet, seen: View, changed: Sequence[tuple[Session, Verdict]],
                     now,
                     status=verdict.status,
                     reason=verdict.reason,
+                    spawner=session.spawner if processes.alive(session.spawner) else "",
                     **located(seen.panes.get(session.id)),
                 )
     for session, verdict in changed:

@@ -107,6 +107,22 @@ def make(fleet: Fleet, tree: Tree) -> None:
         _record(home, tree._replace(made=True))
 
 
+def again(fleet: Fleet, tree: Tree) -> None:
+    """Have the worktree of a session that comes back: locked as before, made anew on its branch if it was removed."""
+    with alone(lock_of(fleet.folder(tree.id))) as fd:
+        git = git_at(fleet, tree.top, fd)
+        if os.path.isdir(tree.path):
+            git.run("worktree", "lock", "--reason", reason_of(tree), tree.path)  # it may be locked still, or by others
+            return
+        start = git.commit(tree.ref) or tree.merged or tree.base
+        missing = [ref for ref in (tree.ref, f"refs/heads/{tree.branch}") if not git.commit(ref)]
+        refs = "".join(f"create {ref}\0{start}\0" for ref in missing)
+        git.out("update-ref", "--create-reflog", "-z", "--stdin", stdin=refs)
+        with quiet(git) as git:
+            git.out("worktree", "prune")
+            git.out("worktree", "add", "--quiet", "--lock", "--reason", reason_of(tree), tree.path, tree.branch)
+
+
 # --- while there is one
 
 

@@ -122,6 +122,26 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         ALTER TABLE sessions ADD COLUMN violations TEXT NOT NULL DEFAULT '[]'
         """,
     ),
+    (
+        "0006_mains",  # the agents that run the sub-agents, one row for each of their conversations
+        """
+        CREATE TABLE mains (
+            conversation_id TEXT PRIMARY KEY,
+            agent TEXT NOT NULL,
+            cwd TEXT NOT NULL,
+            workspace TEXT NOT NULL,
+            transcript TEXT NOT NULL,
+            state TEXT NOT NULL,
+            registered_at TEXT NOT NULL,
+            seen_at TEXT NOT NULL,
+            socket TEXT NOT NULL DEFAULT '',      -- of the tmux server it runs in, if any, and its pane
+            pane_id TEXT NOT NULL DEFAULT '',
+            context_tokens INTEGER,               -- NULL: not known
+            ended_at TEXT
+        ) WITHOUT ROWID;
+        CREATE INDEX mains_workspace ON mains(workspace, seen_at);
+        """,
+    ),
 )
 
 

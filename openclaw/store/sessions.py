@@ -64,9 +64,19 @@ class Session(NamedTuple):
         return self.ended_at is None
 
     @property
+    def life(self) -> tuple[object, ...]:
+        """What differs between two lives of a session that was brought back."""
+        return self.ended_at, self.spawner, self.server_pid, self.server_started, self.pane_id
+
+    @property
     def writes(self) -> list[str]:
         """The write scope: absolute patterns."""
         return list(json.loads(self.scope).get("write", []))
+
+    @property
+    def env_names(self) -> list[str]:
+        """The variables that were named for it; their values are never stored."""
+        return list(json.loads(self.env))
 
     def as_json(self) -> dict[str, Any]:
         """The contract's form of a session."""
@@ -134,9 +144,23 @@ def live(connection: sqlite3.Connection) -> list[Session]:
     )
 
 
+def lost_since(connection: sqlite3.Connection, since: str) -> list[Session]:
+    """Those that were found lost at `since` or later, oldest first."""
+    where = "status = 'lost' AND updated_at >= ? ORDER BY created_at, rowid"
+    return _sessions(connection.execute(f"SELECT {COLUMNS} FROM sessions WHERE {where}", (since,)))
+
+
 def recent(connection: sqlite3.Connection, limit: int = 1000) -> list[Session]:
     """The newest sessions, ended ones too, oldest of them first."""
     rows = connection.execute(f"SELECT {COLUMNS} FROM sessions ORDER BY created_at DESC, rowid DESC LIMIT ?", (limit,))
+    return _sessions(rows)[::-1]
+
+
+def ended_since(connection: sqlite3.Connection, since: str, limit: int) -> list[Session]:
+    """The newest of those that ended at `since` or later, oldest of them first."""
+    rows = connection.execute(
+        f"SELECT {COLUMNS} FROM sessions WHERE ended_at >= ? ORDER BY ended_at DESC, rowid DESC LIMIT ?", (since, limit)
+    )
     return _sessions(rows)[::-1]
 
 
@@ -209,6 +233,36 @@ def end(
         (status, exit_code, reason, ended_at or now, now, id),
     ).rowcount
     connection.execute("DELETE FROM claims WHERE session_id = ?", (id,))
+    return changed == 1
+
+
+def give_up(connection: sqlite3.Connection, ids: Sequence[str], now: str) -> None:
+    """Lost ones that nobody wants back."""
+    connection.executemany(
+        "UPDATE sessions SET status = 'killed', reason = 'it was lost before', updated_at = ?"
+        " WHERE id = ? AND status = 'lost'",
+        [(now, id) for id in ids],
+    )
+
+
+def revive(
+    connection: sqlite3.Connection, session: Session, now: str, *, spawner: str, name: str, worktree: str | None
+) -> bool:
+    """Make a lost session `starting` again, with its claims; False when it is lost no more: somebody was quicker.
+
+    It keeps the pane it had: by that, `settle` knows it from one that never lived, and does not undo it.
+    The caller holds the transaction.
+    """
+    changed = connection.execute(
+        "UPDATE sessions SET status = 'starting', reason = '', exit_code = NULL, ended_at = NULL, updated_at = ?,"
+        " spawner = ?, name = ?, worktree = ?, socket = ?, pane_id = coalesce(pane_id, '%'), reported_state = '',"
+        " reported_at = '', asks = '', last_error = '', status_file = '' WHERE id = ? AND status = 'lost'",
+        (now, spawner, name, worktree, session.socket, session.id),
+    ).rowcount
+    if changed:
+        connection.executemany(
+            "INSERT OR IGNORE INTO claims VALUES (?, ?)", [(session.id, claim) for claim in session.writes]
+        )
     return changed == 1
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 _NAMES = (
@@ -41,6 +42,8 @@ _KEY = re.compile(
     r"(?:passw(?:or)?d|passphrase|secret|token|api[_-]?key|(?:access|secret|auth|private)[_-]?key)[\"']?\s{0,4}$",
     re.IGNORECASE,
 )
+_SECRET_NAME = re.compile(r"(?i)(?:passw(?:or)?d|passphrase|secret|token|api_?key|(?:access|private|auth)_?key)$")
+SHORTEST = 8  # characters: what is shorter is found in ordinary words
 _PLACEHOLDER = re.compile(r"(?i)[$<>{}()%]|\.\.|://|example|changeme|placeholder|xxxx|your")
 _WORDY = re.compile(r"[a-z]+\d{0,4}|[A-Z]+\d{0,4}|[A-Z][a-z]+\d{0,4}|\d{0,8}[a-z]?")
 
@@ -69,6 +72,32 @@ def in_text(text: str) -> tuple[str, int] | None:
         return None
     at, kind = min(found)
     return kind, text.count("\n", 0, at) + 1
+
+
+def redact(text: str, known: Iterable[str] = ()) -> str:
+    """The text with every likely secret replaced by its kind, and every value of `known` too."""
+    for value in known:
+        if value in text:
+            text = text.replace(value, "[a secret of the environment]")
+    for kind, literals, pattern in _PATTERNS:
+        if any(literal in text for literal in literals):
+            text = pattern.sub(f"[{kind}]", text)
+    if ":" in text or "=" in text:
+        text = _VALUE.sub(lambda hit: _hidden(hit, text), text)
+    return text
+
+
+def values(environ: Mapping[str, str]) -> list[str]:
+    """The values in an environment that are secret by the name of their variable, longest first."""
+    found = {v for k, v in environ.items() if len(v) >= SHORTEST and _SECRET_NAME.search(k) and not v.startswith("/")}
+    return sorted(found, key=len, reverse=True)
+
+
+def _hidden(hit: re.Match[str], text: str) -> str:
+    at = hit.start()
+    value = hit[1] or hit[2]
+    secret = _KEY.search(text[max(0, at - 30) : at]) and _random(value)
+    return hit[0].replace(value, "[a password or key]") if secret else hit[0]
 
 
 def _random(value: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 from openclaw.errors import NotFound, Unavailable
@@ -174,3 +174,14 @@ def capture(terminal: Terminal, pane_id: str, lines: int | None = 0, ansi: bool 
             raise NotFound(f"there is no pane {pane_id} on {terminal.socket}", "its log may still be there", "no_pane")
         raise failed(f"capture the pane {pane_id}", reply, terminal.socket)
     return "\n".join(line.rstrip() for line in reply.out.split("\n")).rstrip("\n") + "\n"
+
+
+def captures(terminal: Terminal, pane_ids: Mapping[str, str]) -> dict[str, str]:
+    """The screens of many panes by a key of the caller's, with one tmux process; those that are gone are left out."""
+    mark = os.urandom(8).hex()
+    ask = [  # one line each: tmux leaves it at the error of a pane that is gone
+        f"{command('display-message', '-p', '-t', pane, f'{mark} {key}')} ; {command('capture-pane', '-p', '-t', pane)}"
+        for key, pane in pane_ids.items()
+    ]
+    chunks = _said(terminal, ask).split(f"{mark} ")[1:]
+    return {key: text for key, _, text in (chunk.partition("\n") for chunk in chunks)}

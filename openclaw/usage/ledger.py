@@ -41,8 +41,11 @@ class Reader(Protocol):
     def current(self, known: Sequence[Transcript], conversation: str | None) -> str:
         """The path of the conversation that a session is in now; empty when it has none yet."""
 
-    def last_message(self, path: str) -> str:
-        """The text of the agent's last message that has any; empty if there is none."""
+    def last_message(self, path: str, tails: Sequence[int | None] = ...) -> str:
+        """The text of the agent's last message that has any; empty if there is none.
+
+        `tails` are the bytes of the end that are looked at in turn, None for all.
+        """
 
     def denials(self, path: str) -> list[str]:
         """The tool calls that were not allowed, each in one line, in their order."""

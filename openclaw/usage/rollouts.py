@@ -56,9 +56,9 @@ def current(known: Sequence[Transcript], conversation: str | None) -> str:
     return next((t.path for t in reversed(known) if conversation and t.path.endswith(f"-{conversation}.jsonl")), "")
 
 
-def last_message(path: str) -> str:
+def last_message(path: str, tails: Sequence[int | None] = (TAIL_BYTES, None)) -> str:
     """The text of the agent's last message that has any; empty if there is none."""
-    for tail in (TAIL_BYTES, None):
+    for tail in tails:
         for line in reversed(lines(path, tail)):
             if b'"AgentMessage"' in line and (text := _text(_payload(parsed(line), "event_msg").get("item"))):
                 return text

@@ -45,9 +45,9 @@ def current(known: Sequence[Transcript], conversation: str | None) -> str:
     return next((p for p in main if os.path.basename(p) == f"{conversation}.jsonl"), main[-1] if main else "")
 
 
-def last_message(path: str) -> str:
+def last_message(path: str, tails: Sequence[int | None] = (TAIL_BYTES, None)) -> str:
     """The text of the agent's last message that has any, itself and not an agent inside it; empty if there is none."""
-    for tail in (TAIL_BYTES, None):
+    for tail in tails:
         for line in reversed(lines(path, tail)):
             if b'"assistant"' in line and (text := _text(parsed(line))):
                 return text

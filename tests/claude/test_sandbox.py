@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from tests.claude.conftest import Claude
+from tests.conftest import until
 from tests.loopback.api import Reply, Tool
 from tests.sessions.repo import Repo
 
@@ -53,3 +57,18 @@ def test_a_sandboxed_worktree_inherits_trust_from_no_repository(enclosed: Claude
     made = enclosed.spawn("look", "--worktree", "--sandbox")
     folder = f"doctor --fix --trust {enclosed.box.state}/worktrees)"
     assert folder in made["reason"] and folder in enclosed.until(made["id"], "waiting")
+
+
+def test_it_comes_back_into_its_sandbox_and_its_conversation(enclosed: Claude) -> None:
+    made = enclosed.spawn("sandboxed task", "--sandbox", "--write", "out/**")
+    id = made["id"]
+    enclosed.until(id, "idle")
+    os.kill(enclosed.box.server_pid(), signal.SIGKILL)
+    until(lambda: enclosed.status(id)[0] == "lost")
+    [found] = enclosed.box.json("restore")["sessions"]
+    assert found["action"] == "resumed"
+    enclosed.until(id, "idle")
+    last = enclosed.api.turns[-1]
+    assert len(enclosed.api.turns) == 2 and last.has("Done.") and "same conversation in a new one" in last.text
+    script = (enclosed.box.state / "sessions" / id / "launch.sh").read_text()
+    assert "bwrap" in script and f"--resume {made['conversation_id']}" in script and "--session-id" not in script

@@ -1,0 +1,1 @@
+"""What outlives a compaction, a crash or a reboot: snapshots, notes, the way back, and the brief."""

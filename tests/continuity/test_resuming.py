@@ -1,0 +1,35 @@
+"""How the words of a first start become those of a resumed one."""
+
+from __future__ import annotations
+
+import pytest
+
+from openclaw.agents import launch, registry
+from openclaw.agents.registry import Agent
+
+PROMPT = '"$(<"$dir/task.md")"'
+RESUMED = '"$(<"$dir/resume.md")"'
+
+
+def script(command: str) -> str:
+    return f"#!/usr/bin/env bash\nid=x\ncommand=({command})\nsource /x/supervise.sh\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        (
+            "claude",
+            f"bwrap --ro-bind / / -- claude --model m --session-id c-1 --settings '/s p/settings.json' -- {PROMPT}",
+            f"bwrap --ro-bind / / -- claude --model m --resume c-1 --settings '/s p/settings.json' -- {RESUMED}",
+        ),
+        ("opencode", f"opencode --model m --prompt {PROMPT}", f"opencode --model m --session c-1 --prompt {RESUMED}"),
+        ("codex", f"codex -c 'a=\"b\"' -- {PROMPT}", f"codex -c 'a=\"b\"' resume c-1 -- {RESUMED}"),
+        ("codex", f"codex --model m {PROMPT}", f"codex --model m resume c-1 {RESUMED}"),
+    ],
+)
+def test_only_what_began_it_and_its_prompt_change(name: str, before: str, after: str) -> None:
+    agent: Agent = registry.shipped()[name]
+    once = launch.resuming(agent, script(before), "c-1")
+    assert once == script(after)
+    assert launch.resuming(agent, once, "c-1") == once
