@@ -10,10 +10,11 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
 
-from openclaw.errors import BadInput, Unavailable
+from openclaw.errors import BadInput
 from openclaw.sessions import end, output
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.output import Result
+from openclaw.sessions.send import Sent, follow, send
 from openclaw.sessions.spawn import spawn
 from openclaw.sessions.status import settle
 from openclaw.sessions.wait import wait
@@ -149,8 +150,13 @@ def sessions_kill(ids: Sequence[str], *, settings: Settings | None = None) -> li
     return end.kill(fleet, [sessions.find(fleet.store, i) for i in wanted])
 
 
-def sessions_send(id: str, text: str, *, settings: Settings | None = None) -> None:
-    """Send text to a running sub-agent. Not built yet: always raises Unavailable, so that no caller believes it."""
-    raise Unavailable(
-        "sending to a running sub-agent is not built yet", "start another with what it should know", code="unsupported"
-    )
+def sessions_send(
+    id: str, text: str, *, wait: bool = False, timeout: float | None = None, settings: Settings | None = None
+) -> Sent:
+    """Send text to a running sub-agent as its next prompt; `wait` for a queued one, `timeout` seconds at most.
+
+    `verdict` is delivered, queued, unconfirmed, failed or waiting: see `openclaw.sessions.send.Sent`.
+    """
+    fleet = Fleet(settings)
+    sent = send(fleet, sessions.find(fleet.store, id).id, text)
+    return follow(fleet, sent, timeout) if wait else sent

@@ -33,6 +33,7 @@ VERBS = {
     "spawn": Verb("Agents", "spawn", "start an isolated sub-agent with only the files its task needs"),
     "ps": Verb("Agents", "agents", "list sub-agents and what they are doing"),
     "attach": Verb("Agents", "agents", "watch or take over a sub-agent's window, or several at once"),
+    "send": Verb("Agents", "send", "tell a running sub-agent something, or press a key in its window"),
     "logs": Verb("Agents", "agents", "what a sub-agent printed"),
     "wait": Verb("Agents", "agents", "block until sub-agents have finished"),
     "result": Verb("Agents", "agents", "what came of a sub-agent"),

@@ -123,6 +123,24 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         """,
     ),
     (
+        "0004_sends",  # see store/sends.py
+        """
+        CREATE TABLE sends (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            session_id TEXT NOT NULL REFERENCES sessions(id) ON DELETE CASCADE,
+            text TEXT NOT NULL,
+            state TEXT NOT NULL,
+            why TEXT NOT NULL DEFAULT '',
+            after_event INTEGER NOT NULL DEFAULT 0,
+            sender TEXT NOT NULL DEFAULT '',
+            created_at TEXT NOT NULL,
+            updated_at TEXT NOT NULL
+        );
+        CREATE INDEX sends_session ON sends(session_id, number);
+        CREATE INDEX sends_waiting ON sends(session_id) WHERE state IN ('queued', 'typing')
+        """,
+    ),
+    (
         "0006_mains",  # the agents that run the sub-agents, one row for each of their conversations
         """
         CREATE TABLE mains (

@@ -28,6 +28,21 @@ def event(connection: sqlite3.Connection, id: str, name: str, data: str) -> None
     connection.execute(f"INSERT INTO events (session_id, at, name, data) VALUES (?, {_NOW}, ?, ?)", (id, name, data))
 
 
+def newest(connection: sqlite3.Connection, id: str) -> int:
+    """The number of a session's latest event; 0 before there is one."""
+    return int(connection.execute("SELECT max(number) FROM events WHERE session_id = ?", (id,)).fetchone()[0] or 0)
+
+
+def prompts(connection: sqlite3.Connection, id: str, after: int) -> list[str]:
+    """The prompts that a session's program says it took, after the event of this number."""
+    rows = connection.execute(
+        "SELECT json_extract(data, '$.prompt') FROM events"
+        " WHERE session_id = ? AND number > ? AND name = 'UserPromptSubmit' ORDER BY number",
+        (id, after),
+    )
+    return [str(row[0]) for row in rows]
+
+
 def transcript(connection: sqlite3.Connection, id: str, path: str) -> None:
     """Remember that a conversation of this session is written there."""
     connection.execute("INSERT OR IGNORE INTO transcripts (session_id, path) VALUES (?, ?)", (id, path))

@@ -73,23 +73,31 @@ def check(request: Request, settings: Settings | None = None) -> Request:
     return request._replace(cwd=_folder(request.cwd))
 
 
-def check_text(text: str, limit: int) -> None:
-    """BadInput if a task text is empty or has control characters, Refused if it has more bytes than `limit`."""
+def check_text(
+    text: str,
+    limit: int,
+    what: str = "the task",
+    instead: str = "put the bulk into a file and --inject it, or raise limits.task_bytes",
+) -> None:
+    """BadInput if a text is empty or has control characters, Refused if it has more bytes than `limit`.
+
+    `what` it is called, and what to do `instead` of giving one that is too long.
+    """
     if not text.strip():
-        raise BadInput("the task is empty", "say what is to be done")
+        raise BadInput(f"{what} is empty", "say what is to be done")
     if found := _SURROGATE.search(text):
-        raise BadInput(f"the task is not UTF-8 at {_place(text, found.start())}", "give the text in UTF-8")
+        raise BadInput(f"{what} is not UTF-8 at {_place(text, found.start())}", "give the text in UTF-8")
     if (size := len(text.encode())) > limit:
         raise Refused(
-            f"the task has {size} bytes, {limit} are allowed",
-            "put the bulk into a file and --inject it, or raise limits.task_bytes",
+            f"{what} has {size} bytes, {limit} are allowed",
+            instead,
             code="over_limit",
         )
     if found := _CONTROL.search(text):
         char = found[0]
         named = f"{_CALLED[char]} (U+{ord(char):04X})" if char in _CALLED else f"U+{ord(char):04X}"
         where = _place(text, found.start())
-        raise BadInput(f"the task has the control character {named} at {where}", "only tabs and line feeds are allowed")
+        raise BadInput(f"{what} has the control character {named} at {where}", "only tabs and line feeds are allowed")
 
 
 def check_name(name: str) -> None:

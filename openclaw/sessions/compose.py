@@ -1,0 +1,146 @@
+"""Typing one message into a program's input line, and finding out whether the program took it.
+
+Nothing is typed into a line that holds something else, and Enter is pressed only while the line shows this very text:
+whatever a person does there meanwhile, no two texts are joined. What proves delivery is the program's own report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from openclaw.agents import composer
+from openclaw.agents.registry import Agent
+from openclaw.sessions.fleet import Fleet
+from openclaw.store import db, events, sends
+from openclaw.store.sends import Send
+from openclaw.store.sessions import Session
+from openclaw.terminal import deliver
+from openclaw.terminal.panes import Pane, capture
+from openclaw.terminal.server import wait_for
+
+SHOW_SECONDS = 5.0  # until what was pasted is drawn; Claude Code needs 0.3 s for a megabyte
+ENTER_SECONDS = 2.0  # after so long with the text still there, Enter was swallowed
+ENTERS = 4
+CONFIRM_SECONDS = 10.0  # a hook reports within 0.4 s; on a machine with forty agents it may take a while
+READ_SECONDS = 2.0  # a program that reads its terminal does so at once
+COVERED = "something covers its input line (look with openclaw attach)"
+
+
+class Outcome(NamedTuple):
+    """delivered, unconfirmed, failed; or blocked: nothing was typed, and it may be tried again. And why."""
+
+    state: str
+    why: str = ""
+
+
+def type_in(fleet: Fleet, session: Session, agent: Agent | None, pane: Pane, send: Send) -> Outcome:
+    """Put the message into the window of an idle program. The caller holds the lock on it."""
+    if agent is None or agent.output == "stream":
+        return _type_raw(fleet, pane, send)
+    text = composer.safe(send.text, agent.input)
+    after = events.newest(fleet.store, session.id)
+
+    def begin() -> None:
+        with db.transaction(fleet.store):
+            sends.change(fleet.store, send.number, fleet.now(), "typing", after_event=after)
+
+    if "line" not in agent.input:
+        begin()
+        deliver.paste(fleet.terminal, pane, text)
+        deliver.paste(fleet.terminal, pane, deliver.ENTER, bracketed=False)
+        if not session.reporter:
+            return Outcome("unconfirmed", "its program confirms nothing: look at its window")
+        return _confirmed(fleet, session, text, after)
+    return _compose(fleet, session, agent, pane, send, text, after, begin)
+
+
+def taken(fleet: Fleet, send: Send, agent: Agent | None) -> bool:
+    """Whether the program has reported this message since its typing began."""
+    text = composer.safe(send.text, agent.input if agent else {})
+    prompts = events.prompts(fleet.store, send.session_id, send.after_event)
+    return any(composer.same(prompt, text) for prompt in prompts)
+
+
+def _compose(
+    fleet: Fleet,
+    session: Session,
+    agent: Agent,
+    pane: Pane,
+    send: Send,
+    text: str,
+    after: int,
+    begin: Callable[[], None],
+) -> Outcome:
+    """Into a line that can be seen: put a draft aside, paste, see it there, Enter, see it taken."""
+    line, pasted = agent.input["line"], agent.input.get("pasted", "")
+
+    def screen() -> str:
+        return capture(fleet.terminal, pane.pane_id, ansi=True)
+
+    def held() -> str | None:
+        return composer.held(line, screen())
+
+    def shows() -> bool:
+        drawn = held()
+        return drawn is not None and composer.holds(drawn, text, pasted)
+
+    if not wait_for(lambda: held() is not None, ENTER_SECONDS):
+        return Outcome("blocked", COVERED)
+    if send.state != "typing" or not shows():  # else its sender died before Enter
+        if held() and (outcome := _put_aside(fleet, agent, pane, screen)):
+            return outcome
+        begin()
+        deliver.paste(fleet.terminal, pane, text)
+        if not wait_for(shows, SHOW_SECONDS):
+            if held():
+                return Outcome("failed", "its input line holds something else beside the message: somebody typed there")
+            return Outcome("failed", "its input line did not take the text")
+    for _ in range(ENTERS):
+        deliver.paste(fleet.terminal, pane, deliver.ENTER, bracketed=False)
+        if wait_for(lambda: _took(fleet, session, text, after) or not shows(), ENTER_SECONDS):
+            break
+    else:
+        return Outcome("unconfirmed", "the text stands in its input line, but Enter does not submit it")
+    return _confirmed(fleet, session, text, after)
+
+
+def _put_aside(fleet: Fleet, agent: Agent, pane: Pane, screen: Callable[[], str]) -> Outcome | None:
+    """Have the program keep the draft in its line for later; an outcome when it can't."""
+    line, key, mark = agent.input["line"], agent.input.get("stash"), agent.input.get("stashed", "")
+    if not key:
+        return Outcome("failed", "a draft stands in its input line: submit or clear it (openclaw attach)")
+    if mark and mark in composer.plain(screen()):
+        return Outcome("failed", "a draft stands in its input line, and another is put aside already")
+    deliver.press(fleet.terminal, pane, [key])
+    if not wait_for(lambda: composer.held(line, screen()) == "", SHOW_SECONDS):
+        return Outcome("failed", "a draft stands in its input line and could not be put aside")
+    return None
+
+
+def _took(fleet: Fleet, session: Session, text: str, after: int) -> bool:
+    return any(composer.same(prompt, text) for prompt in events.prompts(fleet.store, session.id, after))
+
+
+def _confirmed(fleet: Fleet, session: Session, text: str, after: int) -> Outcome:
+    if wait_for(lambda: _took(fleet, session, text, after), CONFIRM_SECONDS):
+        return Outcome("delivered")
+    prompts = events.prompts(fleet.store, session.id, after)
+    if any(text.strip() in prompt for prompt in prompts):
+        return Outcome("unconfirmed", "it was taken together with other text")
+    return Outcome("unconfirmed", "its program has not reported it: look at its window")
+
+
+def _type_raw(fleet: Fleet, pane: Pane, send: Send) -> Outcome:
+    """To a program that reads lines: exact to the byte, and taken when the terminal has nothing left to be read."""
+    device = deliver.tty(fleet.terminal, pane)
+    if (length := deliver.longest_line(device, send.text)) > deliver.LINE_BYTES:
+        return Outcome(
+            "failed", f"a line of {length} bytes would be cut: its terminal takes {deliver.LINE_BYTES}; send a path"
+        )
+    with db.transaction(fleet.store):
+        sends.change(fleet.store, send.number, fleet.now(), "typing")
+    deliver.paste(fleet.terminal, pane, send.text + "\n")
+    if deliver.was_read(device, READ_SECONDS):
+        return Outcome("delivered")
+    return Outcome("unconfirmed", "typed, but its program has not read it yet")
