@@ -111,11 +111,11 @@ def _live(fleet: Fleet, id: str) -> Session | Sent:
 
 
 def _accept(fleet: Fleet, session: Session, text: str) -> int:
-    """A row for the message. The same text of a sender that died, or that was not confirmed, is not sent twice."""
+    """A row for the message: that of the same text, if nobody was told what became of it or if it was not confirmed."""
     with db.transaction(fleet.store):
         me = processes.identity(os.getpid())
-        for known in sends.unsettled(fleet.store, session.id):
-            orphan = known.state in sends.WAITING and known.sender and not processes.alive(known.sender)
+        for known in sends.open_ends(fleet.store, session.id):
+            orphan = known.state != "failed" and known.sender and not processes.alive(known.sender)
             if known.text == text and (orphan or known.state == "unconfirmed"):
                 if known.state == "unconfirmed":  # it may have arrived since; if it still stands there, Enter is all
                     sends.change(fleet.store, known.number, fleet.now(), "typing", known.why)

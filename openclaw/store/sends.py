@@ -54,10 +54,11 @@ def waiting(connection: sqlite3.Connection, session_id: str) -> list[Send]:
     return [Send(*row) for row in rows]
 
 
-def unsettled(connection: sqlite3.Connection, session_id: str) -> list[Send]:
-    """Those that did not surely arrive: waiting, unconfirmed or failed, oldest first."""
+def open_ends(connection: sqlite3.Connection, session_id: str) -> list[Send]:
+    """Those that did not surely arrive, and those of which nobody was told that they did; oldest first."""
     rows = connection.execute(
-        f"SELECT {_COLUMNS} FROM sends WHERE session_id = ? AND state != 'delivered' ORDER BY number", (session_id,)
+        f"SELECT {_COLUMNS} FROM sends WHERE session_id = ? AND (state != 'delivered' OR sender != '') ORDER BY number",
+        (session_id,),
     )
     return [Send(*row) for row in rows]
 
