@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 HEAD, TAIL = "Message to a sub-agent:", "End of message."
 HAZARDS = "/!@#&\\"  # of a program that says nothing about its input line
+TALL = 15  # lines: what has fewer is drawn as a whole
 PART = 200  # characters: so much of a long text, found in the line, is this text
 _SGR = re.compile(r"\x1b\[([0-9;:]*)m")
 _ESCAPE = re.compile(r"\x1b(?:\[[0-9;:?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9]|.)")
@@ -19,12 +20,12 @@ def plain(screen: str) -> str:
     """The text of a screen captured with its escapes, without what is dim: hints and suggestions that nobody typed."""
     shown, dim, at = [], False, 0
     for mark in _SGR.finditer(screen):
-        shown.append("" if dim else screen[at : mark.start()])
+        shown.append(_kept(screen[at : mark.start()], dim))
         # 38;5;2 names a colour: its numbers are no attributes
         for code in re.sub(r"[34]8[;:](?:5[;:]\d+|2(?:[;:]\d*){3,4})", "", mark[1]).split(";"):
             dim = True if code == "2" else False if code in ("", "0", "22") else dim
         at = mark.end()
-    shown.append("" if dim else screen[at:])
+    shown.append(_kept(screen[at:], dim))
     return _ESCAPE.sub("", "".join(shown))
 
 
@@ -50,6 +51,12 @@ def holds(drawn: str, text: str, pasted: str = "") -> bool:
     return (shown == meant and bool(drawn)) or (len(shown) >= PART and shown in meant)
 
 
+def fills(screen: str, text: str) -> bool:
+    """Whether a text is so long that it has pushed the begin of its input line off the screen, where it ends."""
+    end = _letters(text.strip().rpartition("\n")[2])
+    return len(text.splitlines()) >= TALL and end in _letters(plain(screen))
+
+
 def safe(text: str, input: Mapping[str, str]) -> str:
     """The text such that no part of it is taken for a command, a shell line, a menu or an open line.
 
@@ -68,6 +75,10 @@ def safe(text: str, input: Mapping[str, str]) -> str:
 def same(taken: str, text: str) -> bool:
     """Whether the prompt that a program says it took is this text. Tabs may have become four spaces."""
     return taken.replace("\t", "    ").strip() == text.replace("\t", "    ").strip()
+
+
+def _kept(text: str, dim: bool) -> str:
+    return "\n" * text.count("\n") if dim else text
 
 
 def _letters(text: str) -> str:

@@ -238,6 +238,6 @@ def _filled(group: Words, values: Mapping[str, str]) -> list[str]:
             filled.append(_PROMPT)
         else:
             before, mark, after = word.partition("{prompt}")
-            text = before.format(**values)
-            filled.append(shlex.quote(text) + (_PROMPT + shlex.quote(after.format(**values)) if mark else ""))
+            text, rest = before.format(**values), after.format(**values)
+            filled.append(shlex.quote(text) + (_PROMPT + (shlex.quote(rest) if rest else "") if mark else ""))
     return filled

@@ -42,8 +42,8 @@ HEADLINES = {
     "next": "Next:",
 }
 LOOK = (
-    "Look at one: `openclaw logs ID -n 20`. Its window, to answer it or tell it something: `openclaw attach ID`. Its"
-    " result: `openclaw result ID`. All of them: `openclaw ps`."
+    "Look at one: `openclaw logs ID -n 20`. Tell it something: `openclaw send ID TEXT`. Its window: `openclaw attach"
+    " ID`. Its result: `openclaw result ID`. All of them: `openclaw ps`."
 )
 
 

@@ -82,8 +82,9 @@ def _compose(
         return composer.held(line, screen())
 
     def shows() -> bool:
-        drawn = held()
-        return drawn is not None and composer.holds(drawn, text, pasted)
+        seen = screen()
+        drawn = composer.held(line, seen)
+        return composer.fills(seen, text) if drawn is None else composer.holds(drawn, text, pasted)
 
     if not wait_for(lambda: held() is not None, ENTER_SECONDS):
         return Outcome("blocked", COVERED)

@@ -23,7 +23,7 @@ def script(command: str) -> str:
             f"bwrap --ro-bind / / -- claude --model m --session-id c-1 --settings '/s p/settings.json' -- {PROMPT}",
             f"bwrap --ro-bind / / -- claude --model m --resume c-1 --settings '/s p/settings.json' -- {RESUMED}",
         ),
-        ("opencode", f"opencode --model m --prompt {PROMPT}", f"opencode --model m --session c-1 --prompt {RESUMED}"),
+        ("opencode", f"opencode --model m --prompt={PROMPT}", f"opencode --model m --session c-1 --prompt={RESUMED}"),
         ("codex", f"codex -c 'a=\"b\"' -- {PROMPT}", f"codex -c 'a=\"b\"' resume c-1 -- {RESUMED}"),
         ("codex", f"codex --model m {PROMPT}", f"codex --model m resume c-1 {RESUMED}"),
     ],

@@ -83,7 +83,7 @@ def test_time_limit_ends_the_whole_tree_with_no_command_of_ours_running(box: Box
     until(lambda: (box.work / "deaf.pid").exists(), what="the deaf child started")
     folder = box.state / "sessions" / made["id"]
     until((folder / "exit").exists, 30, "the supervisor recorded the end")
-    assert gone(box, made["id"])
+    until(lambda: gone(box, made["id"]), what="the supervisor, which recorded it last, is gone too")
     assert (folder / "exit").read_text().split()[:2] == ["124", "timeout"]
     assert box.cli("wait", made["id"], exit=124)
     assert box.json("result", made["id"])["status"] == "timeout"
