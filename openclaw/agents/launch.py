@@ -64,10 +64,10 @@ def environment(agent: Agent, environ: Mapping[str, str], wanted: Iterable[str])
     return chosen
 
 
-def command_line(agent: Agent, values: Mapping[str, str], around: Words = ()) -> str:
+def command_line(agent: Agent, values: Mapping[str, str], around: Words = (), prompt: Words | None = None) -> str:
     """The program's words as bash: each quoted, the prompt read from task.md inside the window.
 
-    `around` are the words that decide what it sends beside the prompt.
+    `around` are the words that decide what it sends beside the prompt; `prompt` are used instead of its entry's.
     """
     words = [shlex.quote(word) for word in agent.command]
     for group, key in (
@@ -76,7 +76,7 @@ def command_line(agent: Agent, values: Mapping[str, str], around: Words = ()) ->
         (agent.conversation, "conversation"),
         (agent.settings, "settings"),
         (agent.sandboxed, "sandboxed"),
-        (agent.prompt, ""),
+        (agent.prompt if prompt is None else prompt, ""),
     ):
         if not key or values.get(key):
             words += _filled(group, values)
@@ -125,7 +125,7 @@ def build(
     lines.append(f"watched=({' '.join(shlex.quote(root) for root in watched(writes))})")
     lines.append(f"missing=({' '.join(map(shlex.quote, sandbox.missing)) if sandbox else ''})")
     before = " ".join(map(shlex.quote, sandbox.argv)) + " " if sandbox else ""
-    lines.append(f"command=({before}{command_line(agent, values, around)})")
+    lines.append(f"command=({before}{command_line(agent, values, around, () if too_long(agent, prompt) else None)})")
     lines.append(f"source {shlex.quote(SUPERVISOR)}")
     private = dict(environ) | {
         "OPENCLAW_TASK_FILE": values["prompt_file"],
@@ -169,10 +169,14 @@ def resuming(agent: Agent, script: str, conversation_id: str) -> str:
     values = dict.fromkeys(files, "") | {"conversation": conversation_id}
     began, resume = (" ".join(_filled(group, values)) for group in (agent.conversation, agent.resume))
     head, mark, command = script.partition("\ncommand=(")
+    prompted = " ".join(_filled(agent.prompt, values))
+    if "/task.md" not in command and "/resume.md" not in command:  # its prompt was too long for an argument
+        words, end, rest = command.partition(")\nsource")
+        command = f"{words} {prompted}{end}{rest}"
     if began and f" {began} " in command:
         command = command.replace(f" {began} ", f" {resume} ", 1)
     elif f" {resume} " not in command:
-        ways = (f"-- {_PROMPT}", " ".join(_filled(agent.prompt, values)), _PROMPT)  # its entry may be another by now
+        ways = (f"-- {_PROMPT}", prompted, _PROMPT)  # its entry may be another by now
         before, prompt, after = command.rpartition(" " + next((way for way in ways if f" {way}" in command), _PROMPT))
         command = f"{before} {resume}{prompt}{after}"
     return head + mark + command.replace('"$dir/task.md"', '"$dir/resume.md"')
@@ -199,12 +203,16 @@ def write(launch: Launch) -> None:
             file.write(text)
 
 
+def too_long(agent: Agent, prompt: str) -> bool:
+    """Whether the program takes its prompt as an argument and this one does not fit into one."""
+    return len(prompt.encode("utf-8", "surrogateescape")) > PROMPT_BYTES and any("{prompt}" in w for w in agent.prompt)
+
+
 def check_prompt(agent: Agent, prompt: str) -> None:
-    """Refused(over_limit) when the program takes its prompt as an argument and this one is too long for that."""
-    size = len(prompt.encode("utf-8", "surrogateescape"))
-    if size > PROMPT_BYTES and any("{prompt}" in word for word in agent.prompt):
+    """Refused(over_limit) when this prompt is too long to start with and the program can't be sent it afterwards."""
+    if too_long(agent, prompt) and ("line" not in agent.input or agent.reports == "none"):
         raise Refused(
-            f"the prompt has {size} bytes and {agent.name} takes {PROMPT_BYTES} at most as it starts",
+            f"the prompt has {len(prompt.encode())} bytes and {agent.name} takes {PROMPT_BYTES} at most as it starts",
             "inject less and let it read the files itself (--read), or name another --agent",
             code="over_limit",
         )

@@ -56,9 +56,10 @@ def _deliver_all(fleet: Fleet) -> None:
         if now != version or time.monotonic() > looked + LOOK_SECONDS:
             looked, version = time.monotonic(), now
             try:
-                busy = {s.id for s in settle(fleet)[0] if s.reporter and s.status != "idle"}
+                live = {s.id: s for s in settle(fleet)[0]}
                 for id in ids:
-                    if id not in busy:
+                    queue = sends.waiting(fleet.store, id)
+                    if queue and (id not in live or outbox.ready(live[id], queue[0])):
                         with outbox.typing(fleet, id):
                             outbox.push(fleet, id, *settle(fleet))
             except OpenclawError as error:

@@ -42,13 +42,19 @@ def push(fleet: Fleet, id: str, rows: Sequence[Session], seen: View) -> str:
     pane = seen.panes.get(id)
     if pane is None or session.status == "waiting":
         return session.reason or UNSEEN
-    if session.reporter and session.status != "idle":
+    if not ready(session, first):
         return f"it is {session.status}"
     outcome = compose.type_in(fleet, session, agent, pane, first)
     if outcome.state == "blocked":
         return outcome.why
     decide(fleet, [first], outcome.state, outcome.why)
     return ""
+
+
+def ready(session: Session, first: Send) -> bool:
+    """Whether a message may be typed: into a program that is idle, or has started and waits for its first prompt."""
+    begun = session.status == "starting" and bool(session.reported_at) and first.sender == sends.FIRST
+    return not session.reporter or session.status == "idle" or begun
 
 
 def decide(fleet: Fleet, messages: Sequence[Send], state: str, why: str = "") -> None:

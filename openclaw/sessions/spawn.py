@@ -25,7 +25,7 @@ from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.gate import Gate
 from openclaw.sessions.status import known_server, located, settle
 from openclaw.sessions.violations import watched
-from openclaw.store import db, sessions
+from openclaw.store import db, sends, sessions
 from openclaw.store.sessions import Session
 from openclaw.tasks import templates
 from openclaw.tasks.globs import overlaps
@@ -196,6 +196,9 @@ def _reserve(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) 
                 check_claims(sessions.claims(fleet.store), live, rows)
                 for row in rows:
                     sessions.insert(fleet.store, row, row.writes)
+                for each in planned:
+                    if launch.too_long(each.agent, each.task.prompt):  # it is sent when the program is ready
+                        sends.add(fleet.store, each.id, each.task.prompt, sends.FIRST, fleet.now())
             return
         except Refused:
             if settled:
@@ -318,6 +321,10 @@ def _started(fleet: Fleet, rows: Sequence[Session], panes: dict[str, Pane]) -> l
                 fleet.store, row.id, fleet.now(), status=_first_state(row), spawner="", **located(panes[row.id])
             ):
                 raise Interrupted(f"session {row.id} was ended while it was starting", "nothing of it is left")
+    if sends.addressees(fleet.store):
+        from openclaw.sessions import courier  # only where a message waits
+
+        courier.ensure(fleet)
     return sessions.by_ids(fleet.store, [row.id for row in rows])
 
 

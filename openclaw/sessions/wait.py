@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import settle
-from openclaw.store import sessions
+from openclaw.store import sends, sessions
 from openclaw.store.sessions import Session
 
 POLL_SECONDS = 0.03
@@ -25,7 +25,8 @@ def wait(
     settle(fleet)
     while True:
         found = sessions.by_ids(fleet.store, ids)
-        ready = [not s.live or s.status in STOPPED for s in found]
+        told = _messages(fleet)
+        ready = [not s.live or (s.status in STOPPED and not (s.status == "idle" and s.id in told)) for s in found]
         if all(ready) or (any_one and any(ready)):
             return found, False
         pending = [fleet.folder(s.id) for s, r in zip(found, ready, strict=True) if not r]
@@ -39,6 +40,16 @@ def wait(
                 break
             time.sleep(POLL_SECONDS)  # between two looks at the predicate
         settle(fleet)
+
+
+def _messages(fleet: Fleet) -> list[str]:
+    """The sessions that a message waits for: one that is idle has more to do. Somebody must be there to deliver it."""
+    waiting = sends.addressees(fleet.store)
+    if waiting:
+        from openclaw.sessions import courier  # only where a message waits
+
+        courier.ensure(fleet)
+    return waiting
 
 
 def _version(fleet: Fleet) -> int:

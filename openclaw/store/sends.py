@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Sequence
 from typing import NamedTuple
 
+FIRST = "spawn"  # the sender of a first prompt that was too long for a command line
 WAITING = ("queued", "typing")  # not yet decided; `typing`: its sender has begun to put it into the input line
 
 

@@ -141,12 +141,14 @@ def test_a_new_conversation_keeps_its_state_and_its_id(claude: Claude) -> None:
     assert now and claude.status(made["id"])[0] == "idle"
 
 
-def test_a_prompt_that_is_too_long_is_refused(claude: Claude) -> None:
-    claude.box.write("long.txt", "word " * 25_000)
-    done = claude.box.cli(
-        "spawn", "read", "--agent", "claude", "--inject", "long.txt", "--max-inject-tokens", "100k", exit=3
-    )
-    assert "120000" in done.stderr and claude.box.json("ps", "--all") == []
+def test_a_prompt_that_is_too_long_for_an_argument_is_sent_when_it_is_ready(claude: Claude) -> None:
+    claude.box.write("long.txt", "".join(f"{n} words in a line\n" for n in range(9_000)))
+    made = claude.spawn("read", "--inject", "long.txt", "--max-inject-tokens", "200k")
+    claude.box.cli("wait", made["id"], "--timeout", "60s")
+    prompt = (claude.box.state / "sessions" / made["id"] / "task.md").read_text()
+    assert len(prompt) > 120_000
+    [turn] = claude.api.turns
+    assert turn.has(prompt.strip())
 
 
 def test_started_from_inside_another_claude_it_still_reports_and_writes_its_transcript(claude: Claude) -> None:

@@ -25,6 +25,8 @@ def script(command: str) -> str:
         ),
         ("opencode", f"opencode --model m --prompt={PROMPT}", f"opencode --model m --session c-1 --prompt={RESUMED}"),
         ("codex", f"codex -c 'a=\"b\"' -- {PROMPT}", f"codex -c 'a=\"b\"' resume c-1 -- {RESUMED}"),
+        ("codex", "codex --model m", f"codex --model m resume c-1 -- {RESUMED}"),
+        ("claude", "claude --session-id c-1 --settings s", f"claude --resume c-1 --settings s -- {RESUMED}"),
         ("codex", f"codex --model m {PROMPT}", f"codex --model m resume c-1 {RESUMED}"),
     ],
 )
