@@ -9,6 +9,7 @@ from openclaw import render
 from openclaw.cli.context import complete, json_argument, named
 from openclaw.cli.context import fleet as open_fleet
 from openclaw.errors import BadInput, NotFound
+from openclaw.processes import MARK
 from openclaw.sessions import send as sending
 from openclaw.sessions.send import Sent
 from openclaw.sessions.status import settle
@@ -37,9 +38,10 @@ def send(words: list[str], everyone: bool, key: list[str] | None, wait: bool, ti
     if len(words) != expected:
         raise BadInput(f"send takes {_usage(everyone, bool(key))}", "a text of several words is one argument: quote it")
     fleet = open_fleet()
-    ids = [s.id for s in settle(fleet)[0]] if everyone else [named(fleet, words[:1])[0].id]
+    me = fleet.settings.environ.get(MARK)  # a sub-agent that tells all the others
+    ids = [s.id for s in settle(fleet)[0] if s.id != me] if everyone else [named(fleet, words[:1])[0].id]
     if not ids:
-        raise NotFound("no sub-agent is live", "start one with `openclaw spawn`")
+        raise NotFound("no other sub-agent is live" if me else "no sub-agent is live", "start one with `openclaw spawn`")
     if key:
         sent = [sending.press(fleet, id, key) for id in ids]
     else:
