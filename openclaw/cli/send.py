@@ -41,7 +41,7 @@ def send(words: list[str], everyone: bool, key: list[str] | None, wait: bool, ti
     me = fleet.settings.environ.get(MARK)  # a sub-agent that tells all the others
     ids = [s.id for s in settle(fleet)[0] if s.id != me] if everyone else [named(fleet, words[:1])[0].id]
     if not ids:
-        raise NotFound("no other sub-agent is live" if me else "no sub-agent is live", "start one with `openclaw spawn`")
+        raise NotFound(f"no {'other ' if me else ''}sub-agent is live", "start one with `openclaw spawn`")
     if key:
         sent = [sending.press(fleet, id, key) for id in ids]
     else:
