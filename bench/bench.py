@@ -21,6 +21,7 @@ from openclaw.continuity.snapshot import take
 from openclaw.errors import OpenclawError
 from openclaw.sessions.fleet import Fleet
 from openclaw.settings import Settings
+from openclaw.terminal import deliver
 from openclaw.terminal.panes import PANE_FORMAT, view
 from openclaw.terminal.server import Terminal
 from openclaw.terminal.windows import NewWindow, open_windows
@@ -82,6 +83,33 @@ def window(lab: Lab) -> Iterator[Line]:
     lab.raw_server()
     figure = in_turn(30, lambda: open_windows(terminal, [idle_window(lab)], server), lab.raw_session)
     yield Line("tmux part of one spawn / new-session", 1.5, figure)
+
+
+def send(lab: Lab) -> Iterator[Line]:
+    """100 KB into a raw-mode pane, exact to the byte, against raw load-buffer and paste-buffer."""
+    terminal, got, text = Terminal(lab.socket), lab.root / "got", "0123456789abcdef\n" * 6024
+    quiet = idle_window(lab)._replace(argv=("bash", "-c", 'stty raw -echo; exec cat >"$0"', str(got)), log="/dev/null")
+    pane = open_windows(terminal, [quiet], terminal.ensure())[quiet.id]
+    until(got.exists, "the reader is there")
+    raw = ["tmux", "-S", lab.socket, "load-buffer", "-b", "raw", "-", ";", "paste-buffer", "-d", "-r", "-b", "raw"]
+    expected = 0
+
+    def arrived() -> None:
+        until(lambda: got.stat().st_size >= expected, "all of it was read")
+
+    def ours() -> None:
+        nonlocal expected
+        expected += len(text)
+        deliver.paste(terminal, pane, text)
+
+    def reference() -> None:
+        nonlocal expected
+        expected += len(text)
+        subprocess.run([*raw, "-t", pane.pane_id], input=text, text=True, check=True, capture_output=True, timeout=60)
+
+    yield Line("100 KB into a pane / raw paste-buffer", 1.5, in_turn(30, ours, reference, arrived))
+    if got.read_text() != text * (expected // len(text)):
+        raise Failed("what arrived is not what was sent")
 
 
 def many(lab: Lab) -> Iterator[Line]:
@@ -226,8 +254,8 @@ def idle_window(lab: Lab) -> NewWindow:
 
 
 GROUPS: dict[str, Callable[[Lab], Iterator[Line]]] = {
-    "start": start, "hook": hook, "ps": ps, "spawn": spawn, "window": window, "many": many, "refresh": refresh,
-    "codes": codes, "prefix": prefix, "snapshot": snapshot, "comeback": comeback,
+    "start": start, "hook": hook, "ps": ps, "spawn": spawn, "window": window, "send": send, "many": many,
+    "refresh": refresh, "codes": codes, "prefix": prefix, "snapshot": snapshot, "comeback": comeback,
 }  # fmt: skip
 ROW = "{:<44} {:>4} {:>9} {:>9} {:>7} {:>13} {:>8}  {}"
 
