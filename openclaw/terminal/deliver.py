@@ -11,6 +11,7 @@ import fcntl
 import os
 import struct
 import termios
+import time
 
 from openclaw.errors import BadInput, NotFound, Unavailable
 from openclaw.terminal.panes import TAG, Pane
@@ -19,6 +20,7 @@ from openclaw.terminal.words import command
 
 END_OF_PASTE = "\x1b[201~"  # in a text it would end the bracketed paste: the rest would be keys
 ENTER = "\r"
+STILL_SECONDS = 0.5  # tmux writes at once, the kernel passes it on within milliseconds
 LINE_BYTES = 4095  # of one line, in a terminal in canonical mode: what is longer is cut without a word
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 _NAMED = ("Up", "Down", "Left", "Right", "Home", "End", "PageUp", "PageDown", "Enter", "Escape", "Tab", "BTab", "Space")
@@ -79,11 +81,19 @@ def longest_line(device: str, text: str) -> int:
 
 
 def was_read(device: str, seconds: float) -> bool:
-    """Whether a program has read all that the terminal had for it, within `seconds`."""
+    """Whether a program has read all that the terminal had for it, within `seconds`.
+
+    What was just pasted may not have reached the terminal: empty means that it stays so for `STILL_SECONDS`.
+    """
+    since: list[float] = []
     with _opened(device) as fd:
 
         def empty() -> bool:
-            return not any(struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4)))
+            if any(struct.unpack("i", fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4))):
+                since.clear()
+                return False
+            since.append(time.monotonic())
+            return since[-1] - since[0] > STILL_SECONDS
 
         return wait_for(empty, seconds)
 

@@ -20,6 +20,7 @@ def test_both_conversations_come_back_and_nothing_else_runs_again(claude: Claude
     done = box.json("spawn", "echo finished well")["id"]
     for made in (first, second):
         claude.until(made["id"], "idle")
+        until(lambda id=made["id"]: claude.box.json("result", id)["tokens_used"])  # type: ignore[misc]  # in its transcript
     box.cli("wait", done)
     box.cli("note", "--decision", "keep the parser")
     before = len(claude.api.turns)

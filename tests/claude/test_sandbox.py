@@ -63,6 +63,7 @@ def test_it_comes_back_into_its_sandbox_and_its_conversation(enclosed: Claude) -
     made = enclosed.spawn("sandboxed task", "--sandbox", "--write", "out/**")
     id = made["id"]
     enclosed.until(id, "idle")
+    until(lambda: enclosed.box.json("result", id)["tokens_used"], what="its turn is in its transcript")
     os.kill(enclosed.box.server_pid(), signal.SIGKILL)
     until(lambda: enclosed.status(id)[0] == "lost")
     [found] = enclosed.box.json("restore")["sessions"]
