@@ -1,1 +1,0 @@
-/tmp/wt-codex/.make
