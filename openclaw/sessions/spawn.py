@@ -142,7 +142,7 @@ def _row(fleet: Fleet, planned: Planned) -> Session:
         worktree=planned.tree.path if planned.tree else None,
         socket=fleet.terminal.socket,
         spawner=processes.identity(os.getpid()),
-        conversation_id=_new_conversation() if agent.new_conversation == "uuid" else None,
+        conversation_id=new_conversation(agent),
         reason=_first_dialog(planned),
         reporter="" if agent.reports == "none" else agent.reports,
         scope=json.dumps(task.scope_json()),
@@ -178,7 +178,10 @@ def new_id() -> str:
     return "".join(ALPHABET[number // len(ALPHABET) ** place % len(ALPHABET)] for place in range(6))
 
 
-def _new_conversation() -> str:
+def new_conversation(agent: Agent) -> str | None:
+    """The id of a conversation that is about to begin, if the program takes one from us."""
+    if agent.new_conversation != "uuid":
+        return None
     import uuid  # imports platform: only for programs that take an id
 
     return str(uuid.uuid4())
