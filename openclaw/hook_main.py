@@ -19,13 +19,23 @@ LOST = "openclaw could not say what its sub-agents do ({why}). Ask it before you
 
 def serve(state_dir: str, words: list[str]) -> None:
     """One report of a main agent; `words` begin with the name of its program."""
-    program, raw = words[0] if words else "claude", hook.read()
-    data = json.loads(raw)
+    program = words[0] if words else "claude"
+    if program == "codex-notify":
+        from openclaw.agents import notified  # only when a turn of Codex has ended
+
+        program, data = "codex", notified.as_report(json.loads(words[-1]), os.environ)
+        if not data:
+            return
+        raw = b""
+    else:
+        raw = hook.read()
+        data = json.loads(raw)
     name = str(data["hook_event_name"])
     socket = os.environ.get("TMUX", "").partition(",")[0]
+    workspace = places.workspace(os.environ, str(data.get("cwd") or "/"))[0]
     report = {
         "main": program,
-        "workspace": places.workspace(os.environ, str(data.get("cwd") or "/"))[0],
+        "workspace": workspace,
         "socket": socket,
         "pane_id": os.environ.get("TMUX_PANE", "") if socket else "",
         "data": data,
@@ -34,9 +44,11 @@ def serve(state_dir: str, words: list[str]) -> None:
     if data.get("agent_id"):
         return  # an agent inside of it has a conversation of its own
     if name == "PreCompact":
-        hook.say(recall(state_dir, report["workspace"], raw))
-    elif name == "SessionStart" and worth_telling(state_dir, report["workspace"], str(data.get("source"))):
-        text = recall(state_dir, report["workspace"], raw)
+        text = recall(state_dir, workspace, raw)
+        if program == "claude":  # Codex takes nothing from it
+            hook.say(text)
+    elif name == "SessionStart" and worth_telling(state_dir, workspace, str(data.get("source"))):
+        text = recall(state_dir, workspace, raw)
         if text:
             hook.say(hook.addition(text))
 

@@ -121,8 +121,11 @@ def take_main(store: sqlite3.Connection, report: dict[str, Any], at: str = "") -
 
 
 def main_state(name: str, data: dict[str, Any]) -> str:
-    """What an event says of a main agent; empty when it says nothing. Pure."""
-    if name in ("UserPromptSubmit", "PreCompact") or (name == "PostCompact" and data.get("trigger") == "auto"):
+    """What an event says of a main agent; empty when it says nothing. Pure.
+
+    PreCompact says nothing: it comes also when there is not enough to compact, and then nothing else does.
+    """
+    if name == "UserPromptSubmit" or (name == "PostCompact" and data.get("trigger") == "auto"):
         return "working"
     if name == "SessionEnd":
         return "ended"
