@@ -39,7 +39,7 @@ def main() -> None:
         if words[:1] == ["statusline"]:
             from openclaw.hook_statusline import line
 
-            say(line(os.environ, read()))
+            say(line(os.environ, read))
         elif words[:1] == ["--version"]:
             from openclaw.version import VERSION
 
@@ -93,8 +93,11 @@ def store(state_dir: str, report: dict[str, Any]) -> str:
         state = reported.take(database, report)
         database.execute("COMMIT")
     except (sqlite3.Error, OSError) as error:
-        spool.leave(state_dir, report, began)
-        complain(state_dir, f"a report waits: {type(error).__name__}: {error}")
+        try:
+            spool.leave(state_dir, report, began)
+            complain(state_dir, f"a report waits: {type(error).__name__}: {error}")
+        except OSError as worse:  # the agent gets its answer all the same
+            complain(state_dir, f"a report is lost: {error}; {worse}")
         return ""
     spool.forget(state_dir, waited)
     return state

@@ -13,7 +13,7 @@ from openclaw import places
 
 TYPE_CHECKING = False  # type checkers take it as true
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
 BUSY_SECONDS = 0.2  # a line that comes late is of no use
@@ -21,12 +21,12 @@ ORDER = ("waiting", "working", "starting", "idle")  # what needs somebody first
 ASKS = 60  # characters of what is asked
 
 
-def line(environ: Mapping[str, str], raw: bytes) -> str:
-    """`42% · 3 sub-agents: 1 waiting, 2 working · k3v9tq asks Bash: make`, with a line end."""
+def line(environ: Mapping[str, str], read: Callable[[], bytes]) -> str:
+    """`openclaw 42% context · 3 sub-agents: 1 waiting, 2 working · k3v9tq asks Bash: make`, with a line end."""
     try:
-        data = json.loads(raw)
-    except ValueError:
-        data = {}
+        data = json.loads(read())
+    except (ValueError, OSError, RecursionError, AttributeError):
+        data = {}  # closed, cut off, or no JSON
     parts = [context(data)]
     if id := environ.get("OPENCLAW_SESSION_ID"):
         parts.append(f"sub-agent {id}")
