@@ -144,7 +144,7 @@ def test_many_at_once_lose_nothing(box: Box) -> None:
 
 
 def test_it_imports_little() -> None:
-    code = "import sys; import openclaw.hook; print(*sys.modules)"
+    code = "import sys; from openclaw import hook, hook_main, hook_statusline; print(*sys.modules)"
     loaded = set(
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     )
