@@ -160,6 +160,12 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         CREATE INDEX mains_workspace ON mains(workspace, seen_at);
         """,
     ),
+    (
+        "0008_reports_that_waited",  # taken in from files that may still be there: see store/spool.py
+        """
+        CREATE TABLE taken_reports (name TEXT PRIMARY KEY) WITHOUT ROWID
+        """,
+    ),
 )
 
 
