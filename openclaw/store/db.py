@@ -160,6 +160,12 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         CREATE INDEX mains_workspace ON mains(workspace, seen_at);
         """,
     ),
+    (
+        "0008_reports_that_waited",  # taken in from files that may still be there: see store/spool.py
+        """
+        CREATE TABLE taken_reports (name TEXT PRIMARY KEY) WITHOUT ROWID
+        """,
+    ),
 )
 
 
@@ -196,7 +202,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
-        except BaseException:
+        except BaseException:  # an interruption too must leave no half of it
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")

@@ -53,3 +53,14 @@ def current(connection: sqlite3.Connection, workspace: str) -> Main | None:
         (workspace,),
     ).fetchone()
     return Main(*row) if row else None
+
+
+def find(connection: sqlite3.Connection, conversation_id: str) -> Main | None:
+    """The row of one conversation."""
+    row = connection.execute(f"SELECT {COLUMNS} FROM mains WHERE conversation_id = ?", (conversation_id,)).fetchone()
+    return Main(*row) if row else None
+
+
+def every(connection: sqlite3.Connection) -> list[Main]:
+    """All of them, the one seen last first."""
+    return [Main(*row) for row in connection.execute(f"SELECT {COLUMNS} FROM mains ORDER BY seen_at DESC")]

@@ -1,0 +1,48 @@
+"""A terminal of a person: a tmux server of its own, not that of the sub-agents, in which a main agent runs."""
+
+from __future__ import annotations
+
+import subprocess
+
+from tests.conftest import Box, until
+
+
+class Terminal:
+    """One window. The box reaps it by the environment of its server."""
+
+    def __init__(self, box: Box, *command: str, env: dict[str, str] | None = None) -> None:
+        self.box = box
+        self.socket = str(box.root / "own.sock")
+        self.env = {k: v for k, v in box.env.items() if not k.startswith("TMUX")} | (env or {})
+        words = ("-f", "/dev/null", "new-session", "-d", "-x", "160", "-y", "50", "-s", "person", "-c", str(box.work))
+        self.tmux(*words, *command)
+        self.tmux("set-option", "-g", "remain-on-exit", "on")
+
+    def tmux(self, *words: str) -> str:
+        done = subprocess.run(
+            ["tmux", "-S", self.socket, *words], env=self.env, text=True, capture_output=True, timeout=20, check=True
+        )
+        return done.stdout
+
+    @property
+    def pane(self) -> str:
+        return self.tmux("display-message", "-p", "-t", "person", "#{pane_id}").strip()
+
+    def screen(self) -> str:
+        return self.tmux("capture-pane", "-p", "-t", "person")
+
+    def shows(self, text: str, seconds: float = 60.0) -> None:
+        """Wait until the screen shows a text."""
+        try:
+            until(lambda: text in self.screen(), seconds)
+        except AssertionError:
+            raise AssertionError(f"never {text!r} on:\n{self.screen()}") from None
+
+    def type(self, text: str) -> None:
+        """The text, and Enter when the input line shows it."""
+        self.tmux("send-keys", "-t", "person", "-l", text)
+        self.shows(text)
+        self.press("Enter")
+
+    def press(self, *keys: str) -> None:
+        self.tmux("send-keys", "-t", "person", *keys)
