@@ -57,6 +57,8 @@ DECLARED = {
             "snapshots.keep_for", "duration", 14 * 86400.0, "how long snapshots stay; the last good one always does"
         ),
         Setting("snapshots.lines", "count", 5, "last lines of each sub-agent in a snapshot"),
+        Setting("models.subscriptions", "text", "", "the flat rates you pay, by their names in models.yaml"),
+        Setting("models.patience", "duration", 5.0, "how long `models check` waits for an endpoint"),
         Setting("local.model", "text", "", "the model of the agent `local` when none is named"),
         Setting("local.fallback_model", "text", "", "the model it goes on with when the first can't be reached"),
         Setting("local.url", "text", "", "the base URL of its models, instead of their endpoint's"),

@@ -47,6 +47,7 @@ VERBS = {
     "note": Verb("Survive compaction", "continuity", "write down what must not be forgotten"),
     "hooks": Verb("Survive compaction", "hooks", "have Claude Code and Codex keep their main session under care"),
     "tokens": Verb("Context", "files", "count the tokens of files"),
+    "models": Verb("Models and money", "models", "list the models, and which can be used right now"),
     "init": Verb("Set-up", "setup", "make a workspace: the files that agents and people share"),
     "doctor": Verb("Set-up", "setup", "check everything openclaw stands on, and mend it with --fix"),
     "config": Verb("Set-up", "setup", "show every setting and where its value comes from"),

@@ -14,12 +14,12 @@ from openclaw.context.history import Call
 from openclaw.local import tools, wire
 from openclaw.local.budget import Budget, Halted
 from openclaw.local.conversation import Conversation
-from openclaw.local.endpoints import Target
 from openclaw.local.place import Place, ToolError
 from openclaw.local.room import Room
 from openclaw.local.screen import Screen
 from openclaw.local.tools import Tool
 from openclaw.local.wire import Answer, Limits, WireError
+from openclaw.models.targets import Target
 
 STEPS = 200  # model calls of one turn: what calls tools for ever is stopped
 INTERRUPTED = "was interrupted: it had begun, and its outcome is unknown. Look what is done before you do it again."

@@ -13,15 +13,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from openclaw.errors import BadInput, NotFound
-from openclaw.local import endpoints, shrink, slash, tools
+from openclaw.local import shrink, slash, tools
 from openclaw.local.agent import Agent, Retry
 from openclaw.local.budget import Budget, Halted
 from openclaw.local.conversation import Conversation
-from openclaw.local.endpoints import Target
 from openclaw.local.place import Place
 from openclaw.local.reports import Reports
 from openclaw.local.window import Window
 from openclaw.local.wire import Limits
+from openclaw.models import endpoints, targets
+from openclaw.models.targets import Target
 from openclaw.settings import Settings
 
 HALTED = 3  # its exit status: refused by a guard
@@ -44,7 +45,7 @@ def run(given: argparse.Namespace) -> int:
     if given.resume and not os.path.exists(path):
         raise NotFound(f"there is no conversation {id[:60]!r}", "it would be in " + folder, code="no_conversation")
     conversation = Conversation(path)
-    target = endpoints.target(conversation.model or given.model or settings.get("local.model"), settings)
+    target = targets.target(conversation.model or given.model or settings.get("local.model"), settings)
     place = _place(settings, session, folder)
     if not conversation.messages:
         own = given.system_prompt or SYSTEM.format(cwd=place.cwd, system=platform.system())
@@ -163,7 +164,7 @@ class _Program:
 
     def _other(self) -> Target | None:
         name = self.settings.get("local.fallback_model")
-        return endpoints.target(name, self.settings) if name else None
+        return targets.target(name, self.settings) if name else None
 
     def _figures(self) -> str:
         c, agent = self.conversation, self.agent

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 
 from openclaw.errors import OpenclawError
-from openclaw.local import endpoints
 from openclaw.local.agent import Agent
 from openclaw.local.conversation import size
+from openclaw.models import endpoints, targets
 from openclaw.settings import Settings
 
 HELP = """/compact [what to keep]  make the conversation smaller, now
@@ -80,7 +80,7 @@ def _context(agent: Agent, settings: Settings, rest: str) -> str:
 def _model(agent: Agent, settings: Settings, name: str) -> str:
     if not name:
         return f"{agent.target.name}; the endpoints are {', '.join(endpoints.load(settings))}"
-    agent.use(endpoints.target(name, settings))
+    agent.use(targets.target(name, settings))
     return f"from now on {agent.target.name}"
 
 

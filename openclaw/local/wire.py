@@ -34,10 +34,10 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import ToolDefinition
 
 from openclaw.context.history import Attachment, Call, Message, Part, Result, Text, Usage
-from openclaw.local.endpoints import Target
 
 if TYPE_CHECKING:
     from openclaw.local.tools import Tool
+    from openclaw.models.targets import Target
 
 CHARS_PER_TOKEN = 8  # more text than this for each allowed token is no answer any more
 MOST_TOKENS = 10**9  # a server that reports more does not know
@@ -145,23 +145,10 @@ async def ask(
 
 
 def cost(target: Target, usage: Usage | None) -> float:
-    """US dollars of one call, by the prices that pydantic-ai knows; 0 on one's own machine and for what is unknown."""
-    if target.free or not usage:
+    """US dollars of one call by the catalogue's price; 0 for what nobody knows."""
+    if not target.price or not usage:
         return 0.0
-    from genai_prices import calc_price  # only where it costs anything
-    from genai_prices.types import Usage as Priced
-
-    used = Priced(
-        input_tokens=usage.context,
-        cache_write_tokens=usage.cache_write,
-        cache_read_tokens=usage.cache_read,
-        output_tokens=usage.output,
-    )
-    provider, _, model = target.model.rpartition("/")
-    try:
-        return float(calc_price(used, model, provider_id=provider or target.endpoint).total_price)
-    except (LookupError, ValueError):
-        return 0.0
+    return target.price.cost(usage.input, usage.cache_write, usage.cache_read, usage.output)
 
 
 # --- out

@@ -11,9 +11,9 @@ from openclaw.local import tools
 from openclaw.local.agent import Agent, Retry
 from openclaw.local.budget import Budget
 from openclaw.local.conversation import Conversation
-from openclaw.local.endpoints import Target
 from openclaw.local.place import Place
 from openclaw.local.wire import Limits
+from openclaw.models.targets import Target
 from tests.loopback import chat
 from tests.loopback.api import Reply
 

@@ -1,4 +1,4 @@
-"""Where a model is asked: `ollama/qwen2.5:7b` → the endpoint of `endpoints.yaml`, and the model's name there."""
+"""Where models are asked: the endpoints of `endpoints.yaml` and the user's own."""
 
 from __future__ import annotations
 
@@ -6,64 +6,42 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from openclaw.errors import BadInput, NotFound, Unavailable
+from openclaw.errors import BadInput
 from openclaw.settings import Settings
 from openclaw.yamls import read_yaml
 
 SHIPPED = os.path.join(os.path.dirname(__file__), "endpoints.yaml")
-_KINDS = {"url": str, "url_env": str, "wire": str, "key": str, "window": int, "free": bool}
+_KINDS = {
+    "url": str, "url_env": str, "wire": str, "key": str, "window": int, "free": bool, "provider": str, "lists": bool,
+}  # fmt: skip
 
 
-class Target(NamedTuple):
-    """One model at one endpoint. `key` is the secret itself, empty where none is needed; `window` in tokens."""
+class Endpoint(NamedTuple):
+    """One endpoint; see the head of endpoints.yaml. `key` is the name of a variable, `window` tokens."""
 
-    endpoint: str
-    model: str
+    name: str
     url: str
     wire: str
-    key: str
-    window: int
-    free: bool
+    url_env: str = ""
+    key: str = ""
+    window: int = 32_768
+    free: bool = False
+    provider: str = ""
+    lists: bool = False
 
-    @property
-    def name(self) -> str:
-        """As people name it."""
-        return f"{self.endpoint}/{self.model}"
-
-
-def target(name: str, settings: Settings) -> Target:
-    """The model that is named so. BadInput, NotFound: no such name; Unavailable: its key is not set."""
-    endpoint, slash, model = name.partition("/")
-    known = load(settings)
-    hint = f"name it endpoint/model; the endpoints are {', '.join(known)}"
-    if not slash or not model or not endpoint:
-        raise BadInput(f"the model {name[:60]!r} names no endpoint" if name else "no model is named", hint)
-    if endpoint not in known:
-        raise NotFound(f"no endpoint {endpoint[:40]!r}", hint)
-    entry = known[endpoint]
-    environ = settings.environ
-    key = environ.get(entry.get("key", ""), "")
-    if entry.get("key") and not key:
-        raise Unavailable(f"{endpoint} needs a key", f"set {entry['key']} in your environment", code="no_key")
-    return Target(
-        endpoint,
-        model,
-        settings.get("local.url") or _spoken(environ.get(entry.get("url_env", "")), entry["wire"]) or entry["url"],
-        entry["wire"],
-        key,
-        settings.get("local.window") or entry.get("window", 32_768),
-        bool(entry.get("free")),
-    )
+    def base(self, environ: Mapping[str, str]) -> str:
+        """Its base URL, or the one that the service's own variable names."""
+        return _spoken(environ.get(self.url_env), self.wire) or self.url
 
 
-def load(settings: Settings) -> dict[str, dict[str, Any]]:
+def load(settings: Settings) -> dict[str, Endpoint]:
     """All endpoints by name. A user's entry of the same name changes only the keys it gives. BadInput says where."""
     found: dict[str, dict[str, Any]] = {}
     paths = [SHIPPED, *(os.path.join(d, "endpoints.yaml") for d in (settings.config_dir, settings.workspace))]
     for path in paths:
         if not os.path.exists(path):
             continue
-        for name, entry in read_yaml(path).items():
+        for name, entry in read_yaml(path, settings.yaml_cache).items():
             where = f"{path}: endpoint {name}"
             if not isinstance(entry, dict):
                 raise BadInput(f"{where} must be a mapping", code="bad_config")
@@ -71,12 +49,12 @@ def load(settings: Settings) -> dict[str, dict[str, Any]]:
             found[str(name)] = found.get(str(name), {}) | entry
             if not {"url", "wire"} <= found[str(name)].keys():
                 raise BadInput(f"{where} needs url and wire", code="bad_config")
-    return found
+    return {name: Endpoint(name, **({"provider": name} | entry)) for name, entry in found.items()}
 
 
 def keys(settings: Settings) -> set[str]:
     """The variables that hold keys: nothing that the agent starts gets to see them."""
-    return {entry["key"] for entry in load(settings).values() if entry.get("key")}
+    return {entry.key for entry in load(settings).values() if entry.key}
 
 
 def _check(where: str, entry: Mapping[Any, Any]) -> None:

@@ -1,0 +1,100 @@
+"""models, route: which models there are, which can be used, and which one a task is given to."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from collections.abc import Sequence
+
+from openclaw import render
+from openclaw.cli.context import fleet as open_fleet
+from openclaw.cli.context import json_argument
+from openclaw.errors import BadInput
+from openclaw.models import catalogue
+from openclaw.models.catalogue import Catalogue, Model
+from openclaw.models.prices import NOTHING, Price
+from openclaw.sessions.fleet import Fleet
+
+
+def models_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("action", choices=("list", "show", "check"), nargs="?", default="list")
+    parser.add_argument("names", metavar="NAME", nargs="*", help="only these")
+    json_argument(parser)
+
+
+def models(action: str, names: list[str], json: bool) -> int:
+    """`list`: names, tiers, windows and prices in dollars for a million tokens. `show NAME`: all about one. `check`:
+    what answers right now, without spending a token; exit 5 when nothing that was asked for does.
+    """
+    fleet = open_fleet()
+    known = catalogue.load(fleet.settings)
+    chosen = [known.get(name) for name in names] or list(known.models.values())
+    if known.problem:
+        render.warn(known.problem)
+    if action == "check":
+        return _check(fleet, known, chosen, json)
+    if action == "show":
+        return _show(known, chosen if names else [], json)
+    if json:
+        render.document([model.as_json() for model in chosen])
+        return 0
+    rows = [
+        (m.name, m.tier, m.full, f"{m.window:,}" if m.window else "?", *prices_of(m.price), ", ".join(m.agents))
+        for m in sorted(chosen, key=lambda m: catalogue.TIERS.index(m.tier) if m.tier else len(catalogue.TIERS))
+    ]
+    render.table(
+        ("NAME", "TIER", "MODEL", "WINDOW", "IN", "CACHED", "OUT", "AGENTS"),
+        rows,
+        right=("WINDOW", "IN", "CACHED", "OUT"),
+    )
+    return 0
+
+
+def _check(fleet: Fleet, known: Catalogue, chosen: Sequence[Model], json: bool) -> int:
+    from openclaw.agents import registry  # only to look around
+    from openclaw.models import reach
+
+    settings = fleet.settings
+    url, patience = settings.get("local.url"), settings.get("models.patience")
+    found = reach.look(known, chosen, registry.load(settings), settings.environ, patience, url)
+    if json:
+        render.document([each._asdict() for each in found])
+    else:
+        rows = [(each.model, each.agent, "ok" if each.ok else "no", each.why) for each in found]
+        render.table(("MODEL", "AGENT", "NOW", "WHY"), rows, widest="WHY", styled="NOW")
+    return 0 if any(each.ok for each in found) else 5
+
+
+def _show(known: Catalogue, chosen: Sequence[Model], json: bool) -> int:
+    if not chosen:
+        raise BadInput("show which model?", "openclaw models show NAME")
+    if json:
+        render.document(chosen[0].as_json() if len(chosen) == 1 else [model.as_json() for model in chosen])
+        return 0
+    for m in chosen:
+        spent, cached, output = prices_of(m.price)
+        tools = {True: "yes", False: "no", None: "not known"}[m.tools]
+        lines = [
+            ("model", f"{m.full}  ({m.tier or 'in no list'})"),
+            ("about", m.about),
+            ("also", ", ".join(m.also)),
+            ("window", f"{m.window:,} tokens" if m.window else "not known"),
+            ("price", f"{spent} in, {cached} cached, {output} out, in dollars for a million tokens"),
+            ("tools", tools),
+            *((agent, f"told {told}") for agent, told in m.agents.items()),
+            ("flat rate", ", ".join(s for s in known.active if set(known.subscriptions[s].agents) & set(m.agents))),
+            ("from", m.source),
+        ]
+        render.out(render.paint(render.clean(m.name), "bold"))
+        for label, text in lines:
+            if text:
+                render.out(f"  {label:<9} {render.clean(text)}")
+    return 0
+
+
+def prices_of(price: Price | None) -> tuple[str, str, str]:
+    """Input, cached input, output, as people read them."""
+    if price is None:
+        return "?", "?", "?"
+    if price == NOTHING:
+        return "free", "free", "free"
+    return f"{price.input:g}", f"{price.cache_read:g}", f"{price.output:g}"

@@ -1,0 +1,56 @@
+"""Which server is asked for a model, and with what: `ollama/qwen2.5:7b`, or a name of the catalogue, → its endpoint."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from openclaw.errors import BadInput, NotFound, Unavailable
+from openclaw.models import catalogue
+from openclaw.models.prices import Price
+from openclaw.settings import Settings
+
+
+class Target(NamedTuple):
+    """One model at one endpoint. `key` is the secret itself, empty where none is needed; `window` in tokens."""
+
+    endpoint: str
+    model: str
+    url: str
+    wire: str
+    key: str
+    window: int
+    free: bool
+    price: Price | None = None
+
+    @property
+    def name(self) -> str:
+        """As people name it."""
+        return f"{self.endpoint}/{self.model}"
+
+
+def target(name: str, settings: Settings) -> Target:
+    """The model that is named so. BadInput, NotFound: no such name; Unavailable: its key is not set."""
+    known = catalogue.load(settings)
+    hint = f"name it endpoint/model; the endpoints are {', '.join(known.endpoints)}; or as in `openclaw models list`"
+    if not name:
+        raise BadInput("no model is named", hint)
+    model = known.find(name)
+    if not model:
+        endpoint, slash, rest = name.partition("/")
+        if not slash or not rest or not endpoint:
+            raise BadInput(f"the model {name[:60]!r} names no endpoint", hint)
+        raise NotFound(f"no endpoint {endpoint[:40]!r}", hint)
+    entry = known.endpoints[model.endpoint]
+    key = settings.environ.get(entry.key, "") if entry.key else ""
+    if entry.key and not key:
+        raise Unavailable(f"{entry.name} needs a key", f"set {entry.key} in your environment", code="no_key")
+    return Target(
+        entry.name,
+        model.id,
+        settings.get("local.url") or entry.base(settings.environ),
+        entry.wire,
+        key,
+        settings.get("local.window") or model.window or entry.window,
+        entry.free,
+        model.price,
+    )
