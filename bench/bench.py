@@ -137,6 +137,14 @@ def many(lab: Lab) -> Iterator[Line]:
     yield Line("spawn --from, 100 tasks / 100 new-session", 1.5, in_turn(5, ours, reference, between))
 
 
+def route(lab: Lab) -> Iterator[Line]:
+    """Which model a task is given to, with no endpoint at home, against an empty Python."""
+    words = ("route", "Fix the bug that makes the login fail", "--json")
+    env = lab.env | {"GROQ_API_KEY": "x", "DEEPSEEK_API_KEY": "x"}
+    figure = in_turn(20, lambda: lab.run([OPENCLAW, *words], env=env), lambda: lab.run(EMPTY_PYTHON))
+    yield Line("route / empty Python", 10, figure)
+
+
 def refresh(lab: Lab) -> Iterator[Line]:
     """All state of 500 sessions in one look, against raw list-panes with the same fields."""
     terminal = Terminal(lab.socket)
@@ -260,7 +268,7 @@ def idle_window(lab: Lab) -> NewWindow:
 
 GROUPS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "start": start, "hook": hook, "ps": ps, "spawn": spawn, "window": window, "send": send, "many": many,
-    "refresh": refresh, "codes": codes, "prefix": prefix, "snapshot": snapshot, "comeback": comeback,
+    "route": route, "refresh": refresh, "codes": codes, "prefix": prefix, "snapshot": snapshot, "comeback": comeback,
 }  # fmt: skip
 ROW = "{:<44} {:>4} {:>9} {:>9} {:>7} {:>13} {:>8}  {}"
 

@@ -48,6 +48,7 @@ VERBS = {
     "hooks": Verb("Survive compaction", "hooks", "have Claude Code and Codex keep their main session under care"),
     "tokens": Verb("Context", "files", "count the tokens of files"),
     "models": Verb("Models and money", "models", "list the models, and which can be used right now"),
+    "route": Verb("Models and money", "models", "which model a task would be given to, and why"),
     "init": Verb("Set-up", "setup", "make a workspace: the files that agents and people share"),
     "doctor": Verb("Set-up", "setup", "check everything openclaw stands on, and mend it with --fix"),
     "config": Verb("Set-up", "setup", "show every setting and where its value comes from"),

@@ -12,7 +12,10 @@ from openclaw.errors import BadInput
 from openclaw.models import catalogue
 from openclaw.models.catalogue import Catalogue, Model
 from openclaw.models.prices import NOTHING, Price
+from openclaw.models.route import must
 from openclaw.sessions.fleet import Fleet
+from openclaw.sessions.routed import decided
+from openclaw.units import count_argument
 
 
 def models_arguments(parser: ArgumentParser) -> None:
@@ -98,3 +101,37 @@ def prices_of(price: Price | None) -> tuple[str, str, str]:
     if price == NOTHING:
         return "free", "free", "free"
     return f"{price.input:g}", f"{price.cache_read:g}", f"{price.output:g}"
+
+
+def route_arguments(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("task", metavar="TASK", help="what is to be done")
+    add("--type", metavar="T", help="its type, instead of what the rules make of the text")
+    add("--agent", metavar="A", help="only models that this program can ask")
+    add("--tokens", metavar="N", type=count_argument("--tokens"), default=0, help="the prompt has so many")
+    add("--explain", action="store_true", help="say why, in a paragraph")
+    json_argument(parser)
+
+
+def route(task: str, type: str | None, agent: str | None, tokens: int, explain: bool, json: bool) -> int:
+    """The cheapest model that is good enough and can be used now, found without a token; exit 5 if there is none."""
+    fleet = open_fleet()
+    choice = decided(fleet, task, type, agent, tokens)
+    if json:
+        render.document({"task": task} | choice.as_json())
+        return 0 if choice.chosen else 5
+    step = must(choice) if not explain else choice.chosen
+    if explain:
+        from openclaw.models.route import explain as paragraph
+
+        render.out(render.clean(paragraph(choice)))
+        return 0 if step else 5
+    judged = choice.judged
+    assert step
+    cost = "free" if step.usd == 0 else "price not known" if step.usd is None else f"about ${step.usd:.4f} a run"
+    rest = "".join(f" → {each.model}" for each in choice.chain[1:4])
+    render.out(
+        f"{render.paint(step.model, 'bold')}  {step.agent} {step.told}  {judged.kind.name}, {judged.tier},"
+        f" risk {judged.risk}, {cost}{rest}"
+    )
+    return 0

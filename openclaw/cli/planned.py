@@ -24,7 +24,7 @@ def show(fleet: Fleet, planned: Sequence[Planned], many: bool, json: bool) -> in
         found = [_as_json(p, all_tokens, counter) for p in planned]
         render.document(found if many else found[0])
         return 0
-    for number, (task, agent, environ, _, tree) in enumerate(planned):
+    for number, (task, agent, environ, _, tree, choice) in enumerate(planned):
         if number:
             render.out()
         mark = "" if task.exact else "≈"
@@ -49,6 +49,10 @@ def show(fleet: Fleet, planned: Sequence[Planned], many: bool, json: bool) -> in
             f"agent {agent.name}, type {task.type}, time limit {format_duration(task.timeout_s)},"
             f" in {render.clean(task.cwd)}"
         )
+        if choice and choice.chosen:
+            from openclaw.models.route import explain  # only where a model was chosen
+
+            render.out(f"model {choice.chosen.told}: {render.clean(explain(choice))}")
         if tree:
             render.out(f"worktree  {render.clean(tree.path)} on the new branch {tree.branch}, from {tree.base[:9]}")
         may_write = "anything" if task.open else _patterns(task.scope.write, task.cwd)

@@ -163,8 +163,11 @@ class _Program:
         await self.turn
 
     def _other(self) -> Target | None:
-        name = self.settings.get("local.fallback_model")
-        return targets.target(name, self.settings) if name else None
+        """The next one to go on with, after the one that is asked now; the last has none."""
+        names = [name.strip() for name in self.settings.get("local.fallback_model").split(",") if name.strip()]
+        found = [targets.target(name, self.settings) for name in names]
+        at = next((i for i, each in enumerate(found) if each.name == self.agent.target.name), -1)
+        return found[at + 1] if at + 1 < len(found) else None
 
     def _figures(self) -> str:
         c, agent = self.conversation, self.agent

@@ -36,6 +36,7 @@ from openclaw.terminal.windows import Pane, close, open_windows, session_name
 
 if TYPE_CHECKING:
     from openclaw.agents.sandbox import Wrap
+    from openclaw.models.route import Choice
     from openclaw.sessions.worktree import Tree
 
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # ids are read aloud and typed: nothing that looks alike
@@ -49,6 +50,7 @@ class Planned(NamedTuple):
     environ: dict[str, str]
     id: str
     tree: Tree | None
+    choice: Choice | None = None  # how its model was chosen, if nobody named one
 
 
 def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> list[Planned]:
@@ -74,11 +76,16 @@ def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> 
 
                 enclose.check(task, fleet.settings.environ)
             launch.check_prompt(agent, task.prompt)
+            choice = None
+            if not task.model and agent.name in fleet.settings.get("route.agents").replace(" ", "").split(","):
+                from openclaw.sessions import routed  # only where a model has to be chosen
+
+                task, environ, choice = routed.choose(fleet, task, agent, environ)
         except OpenclawError as error:
             if len(requests) > 1:
                 error.message = f"task {number}: {error.message}"
             raise
-        planned.append(Planned(task, agent, environ | fleet.shared_environment(), id, tree))
+        planned.append(Planned(task, agent, environ | fleet.shared_environment(), id, tree, choice))
     _check_branches([p.tree for p in planned if p.tree])
     return planned
 
@@ -255,7 +262,7 @@ def _open(
 ) -> dict[str, Pane]:
     os.makedirs(fleet.sessions_dir, mode=0o700, exist_ok=True)
     windows = []
-    for (task, agent, environ, _, tree), row in zip(planned, rows, strict=True):
+    for (task, agent, environ, _, tree, _), row in zip(planned, rows, strict=True):
         os.mkdir(fleet.folder(row.id), 0o700)
         if tree:
             from openclaw.sessions import worktree  # as above

@@ -72,14 +72,14 @@ def endpoint(box: Box, **urls: str) -> None:
     (config / "endpoints.yaml").write_text("".join(f"{name}: {{url: {url}/v1}}\n" for name, url in urls.items()))
 
 
-def check(box: Box, *names: str, exit: int = 0, **env: Any) -> dict[tuple[str, str], dict[str, Any]]:
+def check(box: Box, *names: str, exit: int = 0, env: dict[str, str] | None = None) -> dict[tuple[str, str], Any]:
     found = box.json("models", "check", *names, exit=exit, env=env)
     return {(each["model"], each["agent"]): each for each in found}
 
 
 def test_a_local_model_is_there_when_its_server_lists_it(box: Box, serve: Any) -> None:
     server = serve(lambda path, headers: (200, models("qwen2.5:7b", "llama3:latest")))
-    found = check(box, "qwen2.5:7b", "qwen2.5:32b", "llama3", OLLAMA_HOST=server.url)
+    found = check(box, "qwen2.5:7b", "qwen2.5:32b", "llama3", env={"OLLAMA_HOST": server.url})
     assert found["qwen2.5:7b", "local"]["ok"] and found["llama3", "local"]["ok"]
     missing = found["qwen2.5:32b", "local"]
     assert not missing["ok"] and "ollama pull qwen2.5:32b" in missing["why"]
@@ -93,9 +93,9 @@ def test_a_key_that_is_missing_refused_or_good(box: Box, serve: Any) -> None:
 
     endpoint(box, groq=serve(reply).url)
     assert check(box, "fast", exit=5)["fast", "local"]["why"] == "GROQ_API_KEY is not set"
-    bad = check(box, "fast", exit=5, GROQ_API_KEY="bad-secret")["fast", "local"]
+    bad = check(box, "fast", exit=5, env={"GROQ_API_KEY": "bad-secret"})["fast", "local"]
     assert not bad["ok"] and bad["why"] == "groq refuses the key in GROQ_API_KEY"
-    found = check(box, "fast", "llama", GROQ_API_KEY="good")
+    found = check(box, "fast", "llama", env={"GROQ_API_KEY": "good"})
     assert found["fast", "local"]["ok"] and "has no llama-3.3" in found["llama", "local"]["why"]
 
 
@@ -116,7 +116,7 @@ def test_servers_that_are_silent_slow_or_broken_cost_one_deadline_and_a_line_eac
         keys = dict.fromkeys(("GROQ_API_KEY", "DEEPSEEK_API_KEY", "OPENROUTER_API_KEY", "MOONSHOT_API_KEY"), "k")
         host = f"127.0.0.1:{closed.getsockname()[1]}"
         names = ("fast", "deepseek", "trinity-free", "kimi", "qwen2.5:7b")
-        found = check(box, *names, OPENCLAW_MODELS_PATIENCE="1s", OLLAMA_HOST=host, **keys)
+        found = check(box, *names, env=keys | {"OPENCLAW_MODELS_PATIENCE": "1s", "OLLAMA_HOST": host})
     for name in ("fast", "deepseek", "trinity-free"):
         assert not found[name, "local"]["ok"] and "\n" not in found[name, "local"]["why"]
     assert found["kimi", "local"]["ok"]  # it answers; what it lists can't be read
@@ -125,11 +125,11 @@ def test_servers_that_are_silent_slow_or_broken_cost_one_deadline_and_a_line_eac
 
 def test_a_program_has_to_be_installed(box: Box) -> None:
     env = {"PATH": f"{box.home}/bin"}
-    found = check(box, "opus", exit=5, **env)
+    found = check(box, "opus", exit=5, env=env)
     assert "claude is not on the PATH" in found["opus", "claude"]["why"]
     program = Path(box.home, "bin", "claude")
     program.parent.mkdir()
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
-    found = check(box, "opus", **env)
+    found = check(box, "opus", env=env)
     assert found["opus", "claude"]["ok"] and found["opus", "claude"]["told"] == "opus"
