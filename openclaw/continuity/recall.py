@@ -31,9 +31,10 @@ def before_compaction(fleet: Fleet, trigger: str, main: Main | None) -> str:
         f"A snapshot of it was just written to {taken.path}: name that file in the summary.",
         "Preserve these word for word, above all the ids:",
     ]
-    while lines and brief.count("\n".join([*head, *lines])) > PRESERVE_TOKENS:
-        lines = [*lines[: len(lines) * 3 // 4], "- and more, which the snapshot has"]
-    return "\n".join([*head, *lines]) + "\n"
+    kept, more = len(lines), list[str]()
+    while kept and brief.count("\n".join([*head, *lines[:kept], *more])) > PRESERVE_TOKENS:
+        kept, more = kept * 3 // 4, ["- and more, which the snapshot has"]
+    return "\n".join([*head, *lines[:kept], *more]) + "\n"
 
 
 def _preserve(tree: Mapping[str, Any]) -> Iterator[str]:

@@ -205,3 +205,11 @@ def test_an_upgrade_in_the_middle_of_a_session_loses_nothing(box: Box) -> None:
     assert len(os.listdir(box.state / "spool")) == 2
     box.cli("ps")
     assert known(box)[CONVERSATION].state == "working" and os.listdir(box.state / "spool") == []
+
+
+def test_decisions_too_long_for_any_summary_are_named_by_the_snapshot(box: Box) -> None:
+    box.cli("init")
+    for text in ("決" * 3900, "定" * 3900):
+        box.cli("note", "--decision", text)
+    said = call(box, event(box, "PreCompact", trigger="auto"))
+    assert "- and more, which the snapshot has" in said and len(said) < 6000
