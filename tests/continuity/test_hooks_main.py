@@ -108,7 +108,11 @@ def test_places_are_found_as_the_commands_find_them(box: Box) -> None:
     (box.work / "project/src").mkdir()
     call(box, event(box, "SessionStart", "here", source="startup", cwd=str(box.work / "project/src")))
     call(box, event(box, "SessionStart", "nowhere", source="startup"))
+    (box.home / ".openclaw").mkdir(exist_ok=True)  # which another program has
+    (box.home / "src").mkdir()
+    call(box, event(box, "SessionStart", "home", source="startup", cwd=str(box.home / "src")))
     rows = known(box)
+    assert rows["home"].workspace == str(box.home / ".openclaw/workspace")
     assert rows["here"].workspace == str(box.work / "project/.openclaw")
     assert rows["nowhere"].workspace == str(box.home / ".openclaw/workspace")
     box.env["XDG_STATE_HOME"] = str(box.root / "xdg")
