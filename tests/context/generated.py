@@ -8,7 +8,8 @@ from openclaw.context.history import Call, Message, Part, Result, Text
 
 WORDS = st.sampled_from([
     "", " ", "ok", "thanks!", "Fix the parser in src/app/parse_tree.py", "Decision: keep SQLite.", "What about tests?",
-    "never push to main", "日本語の説明です", "שלום עולם", "🙂" * 5, "\ud800 lone", "line\nline\r\n\u2028x", "[openclaw",
+    "never push to main", "日本語の説明です", "שלום עולם", "🙂" * 5,
+    "\ud800 lone", "line\nline\r\n\u2028x", "[openclaw",
     "## Task", "x" * 3000, "the quick brown fox " * 400,
 ])  # fmt: skip
 TEXTS = st.one_of(WORDS, st.text(st.characters(), max_size=40))

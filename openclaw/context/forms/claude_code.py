@@ -70,7 +70,8 @@ def is_summary(message: Message) -> bool:
 
 def is_transcript(line: Any) -> bool:
     """Whether a line can only be of a transcript."""
-    return isinstance(line, Mapping) and "type" in line and any(key in line for key in ("sessionId", "uuid", "snapshot"))
+    marks = ("sessionId", "uuid", "snapshot")
+    return isinstance(line, Mapping) and "type" in line and any(mark in line for mark in marks)
 
 
 def _spoken(line: Any) -> bool:
