@@ -17,11 +17,12 @@ from openclaw.units import utc
 
 
 class Mark(NamedTuple):
-    """A point to go back to: what was then, and what has changed it (prompt, compaction)."""
+    """A point to go back to: what has changed it (prompt, compaction), what was before, and for a compaction how many
+    messages it put in place of that."""
 
     what: str
     messages: tuple[Message, ...]
-    measured: tuple[int, int] | None
+    length: int = 0
 
 
 class Conversation:
@@ -64,14 +65,18 @@ class Conversation:
 
     def compact(self, messages: Sequence[Message], why: str, **report: Any) -> None:
         """Other messages in place of these, which stay in the log. `report` is written beside them."""
-        self._do("compacted", why=why, messages=[log.as_json(message) for message in messages], **report)
+        self._rewrite(messages, why=why, **report)
 
     def undo(self) -> str:
-        """Take back the last compaction, or the last prompt with all that came of it; which it was, or empty."""
+        """Take back the last compaction, or the last prompt with all that came of it; which it was, or empty.
+
+        What was said since a compaction stays.
+        """
         if not self._marks:
             return ""
-        what = self._marks[-1].what
-        self._do("undo", what=what)
+        what, messages, length = self._marks[-1]
+        since = self.messages[length:] if what == "compaction" else []
+        self._rewrite([*messages, *since], undone=what)
         return what
 
     def use(self, model: str) -> None:
@@ -124,6 +129,9 @@ class Conversation:
 
     # --- what a line does
 
+    def _rewrite(self, messages: Sequence[Message], **more: Any) -> None:
+        self._do("rewrite", messages=[log.as_json(message) | {"type": "message"} for message in messages], **more)
+
     def _do(self, kind: str, **data: Any) -> None:
         at = utc(self._clock())
         self._log.write(kind, at, **data)
@@ -133,20 +141,20 @@ class Conversation:
         kind = entry["type"]
         if kind == "message" and (message := log.from_json(entry)):
             if message.role == "user":
-                self._mark("prompt")
+                self._marks.append(Mark("prompt", tuple(self.messages)))
             self.messages.append(message)
             self.started -= {result.call_id for result in message.results}
             if message.role == "assistant":
                 self._count(message, entry)
         elif kind == "started":
             self.started.add(str(entry.get("call")))
-        elif kind == "compacted":
-            self._mark("compaction")
-            self.messages = log.messages(entry.get("messages") or ())
-            self._measured, self._sent = None, 0
-        elif kind == "undo" and self._marks:
-            _, messages, self._measured = self._marks.pop()
-            self.messages = list(messages)
+        elif kind == "rewrite":
+            new = log.messages(entry.get("messages") or ())
+            if not entry.get("undone"):
+                self._marks.append(Mark("compaction", tuple(self.messages), len(new)))
+            elif self._marks:
+                self._marks.pop()
+            self.messages, self._measured, self._sent = new, None, 0
         elif kind == "model":
             self.model = str(entry.get("model") or "")
 
@@ -157,9 +165,6 @@ class Conversation:
             self.first = used.context if self.first is None else self.first
             self.tokens_used += used.context + used.output
         self.cost_usd += float(entry.get("cost_usd") or 0)
-
-    def _mark(self, what: str) -> None:
-        self._marks.append(Mark(what, tuple(self.messages), self._measured))
 
 
 def size(message: Message) -> int:

@@ -50,7 +50,7 @@ class Log:
 
     def write(self, kind: str, at: str, **data: Any) -> None:
         """Append one line; it is on the disk afterwards. Unavailable when it can't be."""
-        line = json.dumps({"v": VERSION, "type": kind, "at": at, **data}, ensure_ascii=False).encode("utf-8", "replace")
+        line = json.dumps({"v": VERSION, "type": kind, "at": at, **data}, separators=(",", ":")).encode()
         try:
             view = memoryview(line + b"\n")
             while view:
@@ -93,31 +93,28 @@ def messages(entries: Iterable[dict[str, Any]]) -> list[Message]:
 
 
 def _part(part: Part) -> dict[str, Any]:
-    if isinstance(part, Text):
-        return _filled({"type": "text", "text": part.text}, part.extra)
-    if isinstance(part, Call):
-        return _filled({"type": "call", "id": part.id, "name": part.name, "arguments": part.arguments}, part.extra)
-    if isinstance(part, Result):
-        found = {"type": "result", "call_id": part.call_id, "content": part.content, "error": part.error}
-        return _filled(found, part.extra)
-    return {"type": "attachment", "kind": part.kind, "data": dict(part.data)}
-
-
-def _filled(found: dict[str, Any], extra: Any) -> dict[str, Any]:
-    return found | ({"extra": dict(extra)} if extra else {})
+    extra = {"extra": dict(part.extra)} if not isinstance(part, Attachment) and part.extra else {}
+    match part:
+        case Text(text):
+            return {"text": text} | extra
+        case Call(id, name, arguments):
+            return {"call": {"id": id, "name": name, "arguments": arguments} | extra}
+        case Result(call_id, content, error):
+            return {"result": {"call_id": call_id, "content": content, "error": error} | extra}
+        case Attachment(kind, data):
+            return {"attachment": {"kind": kind, "data": dict(data)}}
 
 
 def _read(part: dict[str, Any]) -> Part:
-    kind, extra = part["type"], part.get("extra") or {}
-    if kind == "text":
-        return Text(part["text"], extra)
+    if "text" in part:
+        return Text(part["text"], part.get("extra") or {})
+    [(kind, inner)] = part.items()
+    extra = inner.get("extra") or {}
     if kind == "call":
-        return Call(part["id"], part["name"], part["arguments"], extra)
+        return Call(inner["id"], inner["name"], inner["arguments"], extra)
     if kind == "result":
-        return Result(part["call_id"], part["content"], bool(part.get("error")), extra)
-    if kind == "attachment":
-        return Attachment(part["kind"], part["data"])
-    raise ValueError(kind)
+        return Result(inner["call_id"], inner["content"], bool(inner.get("error")), extra)
+    return Attachment(inner["kind"], inner["data"])
 
 
 def _sync_folder(path: str) -> None:
