@@ -37,7 +37,7 @@ def current(known: Sequence[Transcript], conversation: str | None) -> str:
 
 def begun(path: str) -> bool:
     """Whether anything was said in it yet."""
-    return has_line(path, b'"role": "user"')
+    return has_line(path, b'"role":"user"')
 
 
 def last_message(path: str, tails: Sequence[int | None] = (TAIL_BYTES, None)) -> str:
