@@ -180,11 +180,11 @@ class Agent:
         shown = tools.in_one_line(call)
         self.screen.status(shown)
         self.conversation.start(call)
-        self.screen.line(shown, "call")
         try:
             text = await tools.call(self.tools, call, self.place)
         except ToolError as error:
-            self.screen.line(str(error).split("\n")[0], "error")
+            self.screen.line(f"{shown}: {error}".split("\n")[0], "error")
             self.conversation.result(call, str(error), error=True)
             return
+        self.screen.line(f"{shown} → {tools.outcome(text)}", "call")
         self.conversation.result(call, text)
