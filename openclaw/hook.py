@@ -149,19 +149,22 @@ def deny(folder: str, data: dict[str, Any]) -> None:
         say(json.dumps(guard.reply(DENIED + reason)))
 
 
-def show(state: str) -> None:
-    """Put the state into the window's status line, for whoever is looking. tmux does that while we are gone already."""
+def show(state: str) -> int:
+    """Put the state into the window's status line, for whoever is looking. tmux does that while we are gone already.
+
+    The pid of its client, for who stays; 0 when there is none.
+    """
     socket, pane = os.environ.get("TMUX", "").partition(",")[0], os.environ.get("TMUX_PANE")
     if not socket or not pane:
-        return
+        return 0
     nowhere = [
         (os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)
     ]  # the agent waits for our stdout
     words = ["tmux", "-S", socket, "set-option", "-t", pane, "@openclaw_state", state]
     try:
-        os.posix_spawnp("tmux", words, os.environ, file_actions=nowhere)
+        return os.posix_spawnp("tmux", words, os.environ, file_actions=nowhere)
     except OSError:
-        pass  # a sandbox without tmux: the next `ps` sets it
+        return 0  # a sandbox without tmux: the next `ps` sets it
 
 
 def complain(state_dir: str, text: str) -> None:

@@ -57,6 +57,17 @@ DECLARED = {
             "snapshots.keep_for", "duration", 14 * 86400.0, "how long snapshots stay; the last good one always does"
         ),
         Setting("snapshots.lines", "count", 5, "last lines of each sub-agent in a snapshot"),
+        Setting("local.model", "text", "", "the model of the agent `local` when none is named"),
+        Setting("local.fallback_model", "text", "", "the model it goes on with when the first can't be reached"),
+        Setting("local.url", "text", "", "the base URL of its models, instead of their endpoint's"),
+        Setting("local.window", "count", 0, "the window of its models in tokens; 0: as their endpoint says"),
+        Setting("local.output_tokens", "count", 8192, "longest answer of its models"),
+        Setting("local.silence", "duration", 600.0, "how long its models may say nothing"),
+        Setting("local.retries", "count", 8, "how often it tries again when a model can't be reached"),
+        Setting(
+            "local.result_tokens", "count", 5000, "what it is shown of a tool's result; longer ones are kept aside"
+        ),
+        Setting("local.command_limit", "duration", 120.0, "time limit of its commands when it names none"),
         Setting("log_bytes", "count", 67_108_864, "how much of a window's output is logged"),
     )
 }

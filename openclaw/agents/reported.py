@@ -60,7 +60,7 @@ def take_session(store: sqlite3.Connection, id: str, data: dict[str, Any], repor
         columns["conversation_id"] = str(data["session_id"])
         if reporter == "codex-hooks":
             columns["status_file"] = path  # its state stands in the conversation itself
-        elif not status_file:
+        elif reporter == "claude-hooks" and not status_file:
             columns["status_file"] = find_status_file(path, str(data["session_id"]))
     if "reported_state" in columns or name == "SessionEnd":
         if not at or at > newest:
