@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
+import time
+from collections.abc import Callable
 
 from tests.conftest import Box, until
 
@@ -36,7 +39,8 @@ class Terminal:
         try:
             until(lambda: text in self.screen(), seconds)
         except AssertionError:
-            raise AssertionError(f"never {text!r} on:\n{self.screen()}") from None
+            said = self.tmux("capture-pane", "-p", "-S", "-200", "-t", "person").strip()
+            raise AssertionError(f"never {text!r} on:\n{said}") from None
 
     def type(self, text: str) -> None:
         """The text, and Enter when the input line shows it."""
@@ -46,3 +50,18 @@ class Terminal:
 
     def press(self, *keys: str) -> None:
         self.tmux("send-keys", "-t", "person", *keys)
+
+    def choose(self, key: str, mark: str, dialog: str) -> None:
+        """In a dialog: press a key until `mark` is shown, then Enter until it is gone. It drops keys at first."""
+        self.shows(dialog)
+        self.press_until(key, lambda: mark in self.screen())
+        self.press_until("Enter", lambda: dialog not in self.screen())
+
+    def press_until(self, key: str, done: Callable[[], bool]) -> None:
+        """Press a key, again every second, until it has done what it should."""
+        deadline = time.monotonic() + 40
+        while not done():
+            assert time.monotonic() < deadline, self.screen()
+            self.press(key)
+            with contextlib.suppress(AssertionError):
+                until(done, 1)

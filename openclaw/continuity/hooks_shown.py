@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 from openclaw.agents import hookfile, notifier
 from openclaw.agents.jsontext import Malformed
 from openclaw.agents.launch import hook_program
-from openclaw.continuity.hooks import EVENTS, File, files, text_of
+from openclaw.continuity.hooks import EVENTS, File, files, present, text_of
 from openclaw.errors import OpenclawError
+from openclaw.sessions.check import Check
 from openclaw.settings import Settings
 
 VERSION_SECONDS = 5.0
@@ -40,6 +41,21 @@ def look(settings: Settings, scopes: Sequence[str], agents: Sequence[str]) -> li
     """Every file that may have them, whether it is there or not."""
     versions: dict[str, str] = {}
     return [_look(file, versions) for file in files(settings, scopes, agents)]
+
+
+def check(settings: Settings) -> Check:
+    """For doctor: whether the programs that are here have our hooks in the person's own settings, and can call them."""
+    found = [shown for shown in look(settings, ("user",), present(settings)) if shown.file.kind == "hooks"]
+    if problem := next((f"{shown.file.path}: {shown.problem}" for shown in found if shown.problem), ""):
+        return Check("main agents", "warn", problem, "`openclaw hooks show` says more")
+    there = [shown.file.agent for shown in found if shown.events]
+    without = [shown.file.agent for shown in found if not shown.events]
+    return Check(
+        "main agents",
+        "ok",
+        (f"our hooks are in the settings of {', '.join(there)}" if there else "no settings have our hooks")
+        + (f"; `openclaw hooks install` adds them for {', '.join(without)}" if without else ""),
+    )
 
 
 def _look(file: File, versions: dict[str, str]) -> Shown:

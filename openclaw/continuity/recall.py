@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from openclaw.continuity import brief, snapshot
+from openclaw.continuity import brief, items, snapshot
 from openclaw.continuity.advice import LIVE
 from openclaw.continuity.document import indented, one_line
 from openclaw.continuity.restore import restore
@@ -21,18 +21,20 @@ PRESERVE_TOKENS = 1500
 
 
 def before_compaction(fleet: Fleet, trigger: str, main: Main | None) -> str:
-    """Take a snapshot; what the summary must preserve, as instructions for whoever makes it."""
+    """Take a snapshot; what the summary must preserve, as instructions for whoever makes it. Empty for nothing."""
     taken = snapshot.take(fleet, f"compact-{trigger}", main)
     lines = list(_preserve(taken.tree))
+    if not lines:
+        return ""
     head = [
-        "Sub-agents in tmux windows work for this session; openclaw keeps their state outside of the conversation.",
-        f"A snapshot of all of it was just written to {taken.path}: name that file in the summary.",
+        "openclaw keeps what its sub-agents do, and what was decided, outside of this conversation.",
+        f"A snapshot of it was just written to {taken.path}: name that file in the summary.",
+        "Preserve these word for word, above all the ids:",
     ]
-    if lines:
-        head.append("Preserve these word for word, above all the ids:")
-    while lines and brief.count("\n".join([*head, *lines])) > PRESERVE_TOKENS:
-        lines = [*lines[: len(lines) * 3 // 4], "- and more, which the snapshot has"]
-    return "\n".join([*head, *lines]) + "\n"
+    kept, more = len(lines), list[str]()
+    while kept and brief.count("\n".join([*head, *lines[:kept], *more])) > PRESERVE_TOKENS:
+        kept, more = kept * 3 // 4, ["- and more, which the snapshot has"]
+    return "\n".join([*head, *lines[:kept], *more]) + "\n"
 
 
 def _preserve(tree: Mapping[str, Any]) -> Iterator[str]:
@@ -71,9 +73,9 @@ def in_short(fleet: Fleet) -> str:
     parts = []
     if live:
         states = ", ".join(f"{count} {state}" for state, count in Counter(s.status for s in live).items())
-        parts.append(f"{len(live)} sub-agents are live ({states})")
+        parts.append(f"{len(live)} live sub-agent{'s' * (len(live) > 1)} ({states})")
     if free:
-        parts.append(f"{len(free)} items of {fleet.settings.workspace}/active-tasks.md are open")
+        parts.append(f"{len(free)} open item{'s' * (len(free) > 1)} in {items.path_of(fleet)}")
     if not parts:
         return ""
-    return f"openclaw: {' and '.join(parts)}. If they are yours: `openclaw restore` says what they do; don't redo it.\n"
+    return f"openclaw: {', '.join(parts)}. If that is your work: `openclaw restore` tells all of it; don't redo any.\n"

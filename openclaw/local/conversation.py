@@ -6,22 +6,24 @@ Whoever opens the same log after a kill has the same conversation, and knows whi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from openclaw.context.forms import log as form
 from openclaw.context.history import Call, Message, Result, Text
 from openclaw.context.tokens import estimate, family_factor
-from openclaw.local import log
+from openclaw.errors import BadInput
 from openclaw.local.log import Log
 from openclaw.units import utc
 
 
 class Mark(NamedTuple):
-    """A point to go back to: what was then, and what has changed it (prompt, compaction)."""
+    """A point to go back to: what has changed it (prompt, compaction), what was before, and for a compaction how many
+    messages it put in place of that."""
 
     what: str
     messages: tuple[Message, ...]
-    measured: tuple[int, int] | None
+    length: int = 0
 
 
 class Conversation:
@@ -47,7 +49,7 @@ class Conversation:
 
     def add(self, message: Message, **more: Any) -> None:
         """One more message; `more` is written beside it (model, cost_usd)."""
-        self._do("message", **log.as_json(message), **more)
+        self._do(form.record(message) | more)
 
     def user(self, text: str) -> None:
         self.add(Message("user", (Text(text),)))
@@ -57,30 +59,34 @@ class Conversation:
 
     def start(self, call: Call) -> None:
         """This call is about to run: whatever comes, it does not run a second time."""
-        self._do("started", call=call.id, name=call.name)
+        self._do({"type": "started", "call": call.id, "name": call.name})
 
     def result(self, call: Call, content: str, error: bool = False) -> None:
         self.add(Message("tool", (Result(call.id, content, error),)))
 
     def compact(self, messages: Sequence[Message], why: str, **report: Any) -> None:
         """Other messages in place of these, which stay in the log. `report` is written beside them."""
-        self._do("compacted", why=why, messages=[log.as_json(message) for message in messages], **report)
+        self._rewrite(messages, why=why, **report)
 
     def undo(self) -> str:
-        """Take back the last compaction, or the last prompt with all that came of it; which it was, or empty."""
+        """Take back the last compaction, or the last prompt with all that came of it; which it was, or empty.
+
+        What was said since a compaction stays.
+        """
         if not self._marks:
             return ""
-        what = self._marks[-1].what
-        self._do("undo", what=what)
+        what, messages, length = self._marks[-1]
+        since = self.messages[length:] if what == "compaction" else []
+        self._rewrite([*messages, *since], undone=what)
         return what
 
     def use(self, model: str) -> None:
         """The model from now on."""
-        self._do("model", model=model)
+        self._do({"type": "model", "model": model})
 
     def note(self, what: str, **data: Any) -> None:
         """Something for people who read the log: it changes nothing."""
-        self._do("note", what=what, **data)
+        self._do({"type": "note", "what": what, **data})
 
     def close(self) -> None:
         self._log.close()
@@ -124,29 +130,38 @@ class Conversation:
 
     # --- what a line does
 
-    def _do(self, kind: str, **data: Any) -> None:
-        at = utc(self._clock())
-        self._log.write(kind, at, **data)
-        self._take({"type": kind, "at": at, **data})
+    def _rewrite(self, messages: Sequence[Message], **more: Any) -> None:
+        self._do(form.rewrite(messages, **more))
+
+    def _do(self, entry: Mapping[str, Any]) -> None:
+        dated = {"v": form.VERSION, **entry, "at": utc(self._clock())}
+        self._log.write(dated)
+        self._take(dated)
 
     def _take(self, entry: dict[str, Any]) -> None:
         kind = entry["type"]
-        if kind == "message" and (message := log.from_json(entry)):
+        if kind == "message" and (message := _message(entry)):
             if message.role == "user":
-                self._mark("prompt")
+                self._marks.append(Mark("prompt", tuple(self.messages)))
             self.messages.append(message)
             self.started -= {result.call_id for result in message.results}
             if message.role == "assistant":
                 self._count(message, entry)
         elif kind == "started":
             self.started.add(str(entry.get("call")))
-        elif kind == "compacted":
-            self._mark("compaction")
-            self.messages = log.messages(entry.get("messages") or ())
-            self._measured, self._sent = None, 0
-        elif kind == "undo" and self._marks:
-            _, messages, self._measured = self._marks.pop()
-            self.messages = list(messages)
+        elif kind == "rewrite":
+            new = [message for each in entry.get("messages") or () if (message := _message(each))]
+            if not entry.get("undone"):
+                self._marks.append(Mark("compaction", tuple(self.messages), len(new)))
+            elif self._marks:
+                self._marks.pop()
+            self.messages, self._measured, self._sent = new, None, 0
+        elif kind == "undo":  # by `openclaw compact --undo`
+            at = next((n for n in range(len(self._marks) - 1, -1, -1) if self._marks[n].what == "compaction"), None)
+            if at is not None:
+                mark = self._marks.pop(at)
+                self.messages = [*mark.messages, *self.messages[mark.length :]]
+                self._measured, self._sent = None, 0
         elif kind == "model":
             self.model = str(entry.get("model") or "")
 
@@ -158,8 +173,12 @@ class Conversation:
             self.tokens_used += used.context + used.output
         self.cost_usd += float(entry.get("cost_usd") or 0)
 
-    def _mark(self, what: str) -> None:
-        self._marks.append(Mark(what, tuple(self.messages), self._measured))
+
+def _message(entry: Any) -> Message | None:
+    try:
+        return form.read_record(entry)
+    except BadInput:
+        return None  # as any other line that is none
 
 
 def size(message: Message) -> int:

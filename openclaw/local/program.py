@@ -111,6 +111,7 @@ class _Program:
     def interrupt(self) -> bool:
         """End the turn; whether there was one."""
         if running := self.interruptible:
+            self.agent.interrupted = True
             running.cancel()
         return bool(running)
 

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_ai.direct import model_request_stream
-from pydantic_ai.exceptions import ModelAPIError, ModelContextWindowExceededError
+from pydantic_ai.exceptions import ModelAPIError, ModelContextWindowExceededError, ModelTimeoutError
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
@@ -126,7 +126,7 @@ async def ask(
                     break
             response = stream.get()
             usage = stream.usage() if callable(stream.usage) else stream.usage
-    except TimeoutError:
+    except (TimeoutError, ModelTimeoutError):
         raise WireError("again", f"nothing came for {limits.silence_s:g} s") from None
     except ModelAPIError as error:
         raise _refused(error) from error

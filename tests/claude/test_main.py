@@ -140,3 +140,22 @@ def test_compact_by_itself(claude: Claude) -> None:
     assert fleet.asked
     fleet.check_compaction("compact-auto")
     fleet.check_brief(after)
+
+
+def test_peers_16_a_compacted_sub_agent_has_its_task_and_is_told_to_go_on(claude: Claude) -> None:
+    box = claude.box
+    box.write("rules.txt", "injected rules\n")
+    claude.api.otherwise = lambda turn: Reply(SUMMARY if "detailed summary" in turn.text else "Done.")
+    id = claude.spawn("port src/dates.py: $(no shell)", "--inject", "rules.txt", "--write", "src/**")["id"]
+    claude.until(id, "idle")
+    for text in ("one more", "and again"):
+        box.cli("send", id, text)
+        claude.until(id, "idle")
+    claude.type(id, "/compact")
+    until(lambda: "Compacted" in claude.screen(id), 40)
+    box.cli("send", id, "what now")
+    until(lambda: any("what now" in turn.text for turn in claude.api.turns), 40)
+    [turn] = [turn for turn in claude.api.turns if "what now" in turn.text]
+    task = (box.state / "sessions" / id / "task.md").read_text()
+    assert turn.has("SUMMARY-WORDS") and turn.has(task) and turn.has("injected rules")
+    assert turn.has(f"{box.work}/src/**") and turn.has("Go on with the task where you were, without asking")

@@ -49,10 +49,7 @@ def test_reviewed_hooks_register_it_and_bring_the_brief(codex: Codex) -> None:
     done = box.json("hooks", "install", "--agent", "codex")
     assert [d["outcome"] for d in done] == ["installed", "installed"] and "review" in done[0]["remarks"][0]
     terminal = started(codex)
-    terminal.shows("Hooks need review")
-    terminal.press("Down")
-    terminal.shows("› 2. Trust all")
-    terminal.press("Enter")
+    terminal.choose("Down", "› 2. Trust all", "Hooks need review")
     terminal.shows("Ask Codex to do anything")
     for text in ("hello one", "hello two"):
         asked(codex, terminal, text)
@@ -81,8 +78,7 @@ def test_reviewed_hooks_register_it_and_bring_the_brief(codex: Codex) -> None:
 def test_without_review_its_turns_are_told_by_notify(codex: Codex) -> None:
     codex.box.cli("hooks", "install", "--agent", "codex")
     terminal = started(codex)
-    terminal.shows("Hooks need review")
-    terminal.press("Escape")
+    terminal.choose("Up", "› 3. Continue without", "Hooks need review")
     terminal.shows("Ask Codex to do anything")
     assert main_of(codex) is None
     asked(codex, terminal, "hello one")
@@ -91,3 +87,15 @@ def test_without_review_its_turns_are_told_by_notify(codex: Codex) -> None:
     assert main and main.agent == "codex" and main.conversation_id in main.transcript
     with open(main.transcript, encoding="utf-8") as file:
         assert json.loads(file.readline())["type"] == "session_meta"
+
+
+def test_peers_16_a_compacted_sub_agent_has_its_task_and_is_told_to_go_on(codex: Codex) -> None:
+    id = codex.spawn("port src/dates.py: $(no shell)", "--write", "src/**")["id"]
+    codex.until(id, "idle")
+    codex.type(id, "/compact")
+    until(lambda: "Context compacted" in codex.screen(id), 40)
+    codex.box.cli("send", id, "what now")
+    until(lambda: any("what now" in turn.text for turn in codex.api.turns), 40)
+    [turn] = [turn for turn in codex.api.turns if "what now" in turn.text]
+    assert turn.has((codex.box.state / "sessions" / id / "task.md").read_text())
+    assert turn.has("Your conversation was compacted") and turn.has("Go on with the task where you were")

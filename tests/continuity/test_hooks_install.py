@@ -202,6 +202,18 @@ def test_show_says_what_is_installed_where(person: Box) -> None:
     assert person.cli("hooks", "instal", exit=2) and person.cli("hooks", "install", "--user", "--project", exit=2)
 
 
+def test_doctor_says_whether_they_would_run(person: Box) -> None:
+    def line() -> str:
+        said = person.cli("doctor", exit=None).stdout.splitlines()
+        return next(line for line in said if "main agents" in line)
+
+    assert line().startswith("ok") and "adds them for claude, codex" in line()
+    person.cli("hooks", "install", "--agent", "claude")
+    assert "in the settings of claude; " in line()
+    settings_of(person).write_text(settings_of(person).read_text().replace(HOOK, "/gone/openclaw-hook"))
+    assert line().startswith("warn") and "/gone/openclaw-hook is not there" in line()
+
+
 def test_looking_runs_nothing_that_a_project_names(person: Box) -> None:
     evil = person.write("openclaw-hook", f"#!/bin/sh\ntouch {person.home}/ran\n")
     evil.chmod(0o755)

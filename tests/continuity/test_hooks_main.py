@@ -108,7 +108,11 @@ def test_places_are_found_as_the_commands_find_them(box: Box) -> None:
     (box.work / "project/src").mkdir()
     call(box, event(box, "SessionStart", "here", source="startup", cwd=str(box.work / "project/src")))
     call(box, event(box, "SessionStart", "nowhere", source="startup"))
+    (box.home / ".openclaw").mkdir(exist_ok=True)  # which another program has
+    (box.home / "src").mkdir()
+    call(box, event(box, "SessionStart", "home", source="startup", cwd=str(box.home / "src")))
     rows = known(box)
+    assert rows["home"].workspace == str(box.home / ".openclaw/workspace")
     assert rows["here"].workspace == str(box.work / "project/.openclaw")
     assert rows["nowhere"].workspace == str(box.home / ".openclaw/workspace")
     box.env["XDG_STATE_HOME"] = str(box.root / "xdg")
@@ -145,14 +149,14 @@ def test_peers_15_a_compaction_loses_no_agent_in_flight(box: Box) -> None:
     assert call(box, event(box, "PostCompact", trigger="manual", compact_summary="s")) == ""
     assert known(box)[CONVERSATION].state == "idle" and log(box) == ""
     short = context_of(call(box, event(box, "SessionStart", "new", source="clear")))
-    assert "1 sub-agents are live (1 working) and 1 items" in short and len(short) < 400
+    assert "1 live sub-agent (1 working), 1 open item in" in short and len(short) < 400
 
 
 def test_who_has_nothing_is_told_nothing(box: Box) -> None:
     box.cli("init")
     for source in ("startup", "resume", "clear", "compact"):
         assert call(box, event(box, "SessionStart", source=source)) == ""
-    assert log(box) == ""
+    assert call(box, event(box, "PreCompact", trigger="auto")) == "" and log(box) == ""
 
 
 def test_it_works_for_the_workspace_it_was_started_in(box: Box) -> None:
@@ -161,7 +165,7 @@ def test_it_works_for_the_workspace_it_was_started_in(box: Box) -> None:
     here.mkdir(parents=True)
     box.cli("note", "--decision", "tabs", cwd=here.parent)
     call(box, event(box, "SessionStart", source="startup", cwd=str(here.parent)))
-    assert str(here) in call(box, event(box, "PreCompact", trigger="auto", cwd="/"))
+    assert f"{here}/memory/snapshots/" in call(box, event(box, "PreCompact", trigger="auto", cwd="/"))
     assert "tabs" in context_of(call(box, event(box, "SessionStart", source="compact", cwd="/")))
 
 
@@ -205,3 +209,11 @@ def test_an_upgrade_in_the_middle_of_a_session_loses_nothing(box: Box) -> None:
     assert len(os.listdir(box.state / "spool")) == 2
     box.cli("ps")
     assert known(box)[CONVERSATION].state == "working" and os.listdir(box.state / "spool") == []
+
+
+def test_decisions_too_long_for_any_summary_are_named_by_the_snapshot(box: Box) -> None:
+    box.cli("init")
+    for text in ("決" * 3900, "定" * 3900):
+        box.cli("note", "--decision", text)
+    said = call(box, event(box, "PreCompact", trigger="auto"))
+    assert "- and more, which the snapshot has" in said and len(said) < 6000

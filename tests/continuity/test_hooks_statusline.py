@@ -19,7 +19,9 @@ def used(percent: Any) -> dict[str, Any]:
 
 def test_it_shows_context_and_sub_agents(box: Box) -> None:
     assert call(box, used(42.4), "statusline") == "openclaw 42% context\n", "also before there is a database"
-    assert not box.state.exists(), "and it makes none"
+    box.state.mkdir()
+    call(box, used(1), "statusline")
+    assert not list(box.state.iterdir()), "and it makes none"
     ids = [box.json("spawn", "sleep 600")["id"] for _ in range(3)]
     assert call(box, used(0), "statusline") == "openclaw 0% context · 3 sub-agents: 3 working\n"
     store = sqlite3.connect(box.state / "openclaw.db")

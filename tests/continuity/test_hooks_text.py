@@ -83,6 +83,15 @@ def loaded(text: str) -> Any:
     return node.value if node else None
 
 
+def strict(text: str) -> bool:
+    """Whether it is JSON for readers that take no comments and no comma too many."""
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
 def with_ours(value: dict[str, Any]) -> dict[str, Any]:
     hooks = {event: list(groups) for event, groups in (value.get("hooks") or {}).items()}
     for event, handler in HANDLERS.items():
@@ -105,6 +114,8 @@ def test_ours_goes_in_and_all_else_stays_to_the_byte(made: tuple[str, dict[str, 
     assert loaded(new) == with_ours(value)
     assert set(hookfile.ours(new)) == EXPECTED and hookfile.ours(text) == []
     assert jsontext.cut(new, spans) == text
+    if strict(text):
+        assert strict(new) and strict(hookfile.removed(new))
     assert "\r\n" not in text or "\n" not in new.replace("\r\n", "")
 
 
