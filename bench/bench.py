@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import choosing
 from lab import EMPTY_PYTHON, HOOK, OPENCLAW, Failed, Figure, Lab, in_turn, until
 
 from openclaw.continuity.restore import restore
@@ -35,7 +36,7 @@ class Line(NamedTuple):
     figure: Figure | None = None
     share: float = 0.0
     n: int = 0
-    unit: str = ""  # of the figure: seconds, or B for bytes
+    unit: str = ""  # of the figure: seconds, B for bytes, or regret
 
 
 def start(lab: Lab) -> Iterator[Line]:
@@ -143,6 +144,19 @@ def route(lab: Lab) -> Iterator[Line]:
     env = lab.env | {"GROQ_API_KEY": "x", "DEEPSEEK_API_KEY": "x"}
     figure = in_turn(20, lambda: lab.run([OPENCLAW, *words], env=env), lambda: lab.run(EMPTY_PYTHON))
     yield Line("route / empty Python", 10, figure)
+
+
+def learning(lab: Lab) -> Iterator[Line]:
+    """Regret of choosing models by outcomes, in a simulation, beside greedy and evaporating trails."""
+    for world in choosing.WORLDS:
+        ours = choosing.regrets(world, choosing.ours)
+        for other, target in ((choosing.greedy, 1.0), (choosing.evaporation, 0.3)):
+            theirs = choosing.regrets(world, other)
+            ratios = sorted(a / max(b, 0.01) for a, b in zip(ours, theirs, strict=True))
+            middle = len(ours) // 2
+            low, high = ratios[middle // 2], ratios[middle + middle // 2]
+            figure = Figure(len(ours), ours[middle], theirs[middle], low, high)
+            yield Line(f"regret, {world.name} / {other.__name__}", target, figure, unit="regret")
 
 
 def refresh(lab: Lab) -> Iterator[Line]:
@@ -268,7 +282,8 @@ def idle_window(lab: Lab) -> NewWindow:
 
 GROUPS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "start": start, "hook": hook, "ps": ps, "spawn": spawn, "window": window, "send": send, "many": many,
-    "route": route, "refresh": refresh, "codes": codes, "prefix": prefix, "snapshot": snapshot, "comeback": comeback,
+    "route": route, "learning": learning,
+    "refresh": refresh, "codes": codes, "prefix": prefix, "snapshot": snapshot, "comeback": comeback,
 }  # fmt: skip
 ROW = "{:<44} {:>4} {:>9} {:>9} {:>7} {:>13} {:>8}  {}"
 
@@ -280,8 +295,8 @@ def shown(line: Line) -> str:
         return ROW.format(line.name, line.n, "", "", f"{line.share:g}%", "", f"{line.target:g}%", verdict)
     verdict = "ok" if f.ratio <= line.target else "short"
     spread = f"{f.low:.2f}–{f.high:.2f}"
-    scale, unit = (0.001, "kB") if line.unit == "B" else (1000, "ms")
-    sizes = f"{f.ours * scale:.1f} {unit}", f"{f.reference * scale:.1f} {unit}"
+    scale, unit = {"B": (0.001, "kB"), "regret": (1.0, "")}.get(line.unit, (1000, "ms"))
+    sizes = f"{f.ours * scale:.1f} {unit}".rstrip(), f"{f.reference * scale:.1f} {unit}".rstrip()
     digits = 3 if line.target < 0.1 else 2
     return ROW.format(line.name, f.n, *sizes, f"{f.ratio:.{digits}f}", spread, f"≤ {line.target:g}", verdict)
 

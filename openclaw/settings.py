@@ -59,6 +59,7 @@ DECLARED = {
         Setting("snapshots.lines", "count", 5, "last lines of each sub-agent in a snapshot"),
         Setting("models.subscriptions", "text", "", "the flat rates you pay, by their names in models.yaml"),
         Setting("route.agents", "text", "local", "programs whose model is chosen by `openclaw route` if none is named"),
+        Setting("route.seed", "text", "", "chooses models the same way each time; empty: by chance where that teaches"),
         Setting("models.patience", "duration", 5.0, "how long `models check` waits for an endpoint"),
         Setting("local.model", "text", "", "the model of the agent `local` when none is named"),
         Setting("local.fallback_model", "text", "", "the models it goes on with, in turn, when one can't be reached"),

@@ -100,15 +100,23 @@ def result_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "-n", "--lines", metavar="N", type=count_argument("--lines"), default=20, help="of its last output (20)"
     )
+    verdicts = parser.add_mutually_exclusive_group()
+    verdicts.add_argument("--good", action="store_true", help="its work was good: the routing learns from that")
+    verdicts.add_argument("--bad", action="store_true", help="its work was not")
+    parser.add_argument("--by", choices=("person", "check", "validator"), default="person", help="who says so")
     json_argument(parser)
 
 
-def result(id: str, lines: int, json: bool) -> int:
+def result(id: str, lines: int, good: bool, bad: bool, by: str, json: bool) -> int:
     """State, exit status, tokens, changed files and last output; while it runs, what there is so far."""
     fleet = open_fleet()
     [session] = named(fleet, [id])
     settle(fleet)
     [session] = sessions.by_ids(fleet.store, [session.id])
+    if good or bad:
+        from openclaw.sessions import routed  # only where somebody says how it was
+
+        routed.judge_outcome(fleet, session, good, by)
     found = output.result(fleet, session, lines)
     if json:
         render.document(found.as_json())

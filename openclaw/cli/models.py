@@ -19,16 +19,24 @@ from openclaw.units import count_argument
 
 
 def models_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("action", choices=("list", "show", "check"), nargs="?", default="list")
+    parser.add_argument("action", choices=("list", "show", "check", "learning"), nargs="?", default="list")
     parser.add_argument("names", metavar="NAME", nargs="*", help="only these")
+    parser.add_argument(
+        "--reset", action="store_true", help="with learning: forget the outcomes, of the kinds NAME or all"
+    )
     json_argument(parser)
 
 
-def models(action: str, names: list[str], json: bool) -> int:
+def models(action: str, names: list[str], reset: bool, json: bool) -> int:
     """`list`: names, tiers, windows and prices in dollars for a million tokens. `show NAME`: all about one. `check`:
-    what answers right now, without spending a token; exit 5 when nothing that was asked for does.
+    what answers right now, without spending a token; exit 5 when nothing that was asked for does. `learning [KIND]`:
+    how likely each model is to succeed at each kind of task, from outcomes (`openclaw result ID --good` or `--bad`).
     """
     fleet = open_fleet()
+    if action == "learning":
+        return _learning(fleet, names, reset, json)
+    if reset:
+        raise BadInput("--reset forgets what was learned", "openclaw models learning --reset")
     known = catalogue.load(fleet.settings)
     chosen = [known.get(name) for name in names] or list(known.models.values())
     if known.problem:
@@ -49,6 +57,34 @@ def models(action: str, names: list[str], json: bool) -> int:
         rows,
         right=("WINDOW", "IN", "CACHED", "OUT"),
     )
+    return 0
+
+
+def _learning(fleet: Fleet, kinds: Sequence[str], reset: bool, json: bool) -> int:
+    from openclaw.models import learning  # only to look at it
+    from openclaw.store import db, outcomes
+
+    if reset:
+        with db.transaction(fleet.store):
+            gone = sum(outcomes.forget(fleet.store, kind) for kind in kinds or ("",))
+        render.document({"forgotten": gone}) if json else render.out(f"{gone} outcomes forgotten")
+        return 0
+    all_kinds = dict.fromkeys(o.kind for o in outcomes.newest(fleet.store))
+    found = []
+    for kind in (k for k in all_kinds if not kinds or k in kinds):
+        counts = learning.count(((o.agent, o.model), o.good) for o in outcomes.newest(fleet.store, kind))
+        found += [(kind, *arm, known) for arm, known in counts.items()]
+    if json:
+        keys = ("type", "agent", "model")
+        render.document(
+            [dict(zip(keys, row[:3], strict=True)) | row[3]._asdict() | {"success": row[3].mean} for row in found]
+        )
+    elif found:
+        rows = [(k, a, m, f"{c.good:.1f}", f"{c.bad:.1f}", str(c.n), f"{c.mean:.0%}") for k, a, m, c in found]
+        headers = ("KIND", "AGENT", "MODEL", "GOOD", "BAD", "OUTCOMES", "SUCCESS")
+        render.table(headers, rows, right=headers[3:])
+    else:
+        render.out("nothing was learned yet: say how work was with `openclaw result ID --good` or `--bad`")
     return 0
 
 
@@ -109,14 +145,15 @@ def route_arguments(parser: ArgumentParser) -> None:
     add("--type", metavar="T", help="its type, instead of what the rules make of the text")
     add("--agent", metavar="A", help="only models that this program can ask")
     add("--tokens", metavar="N", type=count_argument("--tokens"), default=0, help="the prompt has so many")
+    add("--seed", metavar="S", default="", help="decide as last time with this, where chance has a say")
     add("--explain", action="store_true", help="say why, in a paragraph")
     json_argument(parser)
 
 
-def route(task: str, type: str | None, agent: str | None, tokens: int, explain: bool, json: bool) -> int:
+def route(task: str, type: str | None, agent: str | None, tokens: int, seed: str, explain: bool, json: bool) -> int:
     """The cheapest model that is good enough and can be used now, found without a token; exit 5 if there is none."""
     fleet = open_fleet()
-    choice = decided(fleet, task, type, agent, tokens)
+    choice = decided(fleet, task, type, agent, tokens, seed or fleet.settings.get("route.seed"))
     if json:
         render.document({"task": task} | choice.as_json())
         return 0 if choice.chosen else 5

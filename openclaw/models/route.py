@@ -29,7 +29,7 @@ class Step(NamedTuple):
     told: str
     tier: str
     usd: float | None  # of a typical run; None: nobody knows
-    probability: float | None = None  # that it succeeds, as far as it was learned
+    success: float | None = None  # how likely it is to succeed; None: nothing was learned
 
 
 class Choice(NamedTuple):
@@ -38,6 +38,7 @@ class Choice(NamedTuple):
     judged: Judged
     chain: tuple[Step, ...]
     rejected: tuple[tuple[str, str, str], ...]  # model, program, why
+    probability: float = 1.0  # that this one would be chosen: less where chance had a say
 
     @property
     def chosen(self) -> Step | None:
@@ -58,15 +59,16 @@ class Choice(NamedTuple):
             "told": first and first.told,
             "model_tier": first and first.tier,
             "cost_usd": first and first.usd,
-            "probability": first and first.probability,
+            "success": first and first.success,
+            "probability": self.probability,
             "chain": [step._asdict() for step in self.chain],
             "rejected": [{"model": model, "agent": agent, "why": why} for model, agent, why in self.rejected],
             "explanation": explain(self),
         }
 
 
-# Puts steps, given cheapest first, into the order in which they are tried, by what was learned.
-Learned = Callable[[Judged, list[Step]], list[Step]]
+# Puts steps, given cheapest first, into the order in which they are tried, by what was learned; how likely that was.
+Learned = Callable[[Judged, list[Step]], tuple[list[Step], float]]
 
 
 def route(
@@ -104,7 +106,8 @@ def route(
             rejected.append((each.model, each.agent, f"{cost}, and ${left_usd:.2f} of the budget are left"))
         else:
             steps.append(Step(each.model, each.agent, each.told, model.tier, usd))
-    return Choice(judged, tuple(_ordered(judged, steps, learned)), tuple(rejected))
+    chain, probability = _ordered(judged, steps, learned)
+    return Choice(judged, tuple(chain), tuple(rejected), probability)
 
 
 def must(choice: Choice) -> Step:
@@ -130,7 +133,7 @@ def _unfit(model: Model, tools: bool, needed: int, lowest: int) -> str:
     return ""
 
 
-def _ordered(judged: Judged, steps: Sequence[Step], learned: Learned | None) -> list[Step]:
+def _ordered(judged: Judged, steps: Sequence[Step], learned: Learned | None) -> tuple[list[Step], float]:
     """Those that are good enough, cheapest first, as far as nothing was learned; then the best of the others."""
     need = TIERS.index(judged.tier)
 
@@ -140,9 +143,10 @@ def _ordered(judged: Judged, steps: Sequence[Step], learned: Learned | None) -> 
 
     good = sorted((s for s in steps if TIERS.index(s.tier) >= need), key=cheap)
     lesser = sorted((s for s in steps if TIERS.index(s.tier) < need), key=lambda s: (-TIERS.index(s.tier), cheap(s)))
-    if learned:
-        good, lesser = learned(judged, good), learned(judged, lesser)
-    return good + lesser
+    if not learned:
+        return good + lesser, 1.0
+    (good, chance), (lesser, of_lesser) = learned(judged, good), learned(judged, lesser)
+    return good + lesser, chance if good else of_lesser
 
 
 def explain(choice: Choice) -> str:
@@ -159,8 +163,8 @@ def explain(choice: Choice) -> str:
         why = "the best that can be used now, though less than wanted" if below else "the cheapest that is good enough"
         text += f" {first.model} ({first.tier}, asked by {first.agent} as {first.told}) is {why} and can be used now"
         text += ", at no cost" if first.usd == 0 else f", at about ${first.usd:.3f} a run" if first.usd else ""
-        if first.probability is not None:
-            text += f", with a chance of {first.probability:.0%} by what was learned"
+        if first.success is not None:
+            text += f", with a chance of success of {first.success:.0%} by what was learned"
         rest = [step.model for step in choice.chain[1:4]]
         text += f"; if it fails, {' and then '.join(rest)}." if rest else "; nothing follows if it fails."
     else:

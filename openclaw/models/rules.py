@@ -60,6 +60,7 @@ class Rules(NamedTuple):
     default: Kind
     floors: Mapping[str, str]
     shares: Mapping[str, float]
+    chances: Mapping[str, float]
 
 
 class Judged(NamedTuple):
@@ -70,6 +71,7 @@ class Judged(NamedTuple):
     risk: str
     floor: str
     why: str
+    chance: float  # how likely a model must be to succeed
 
 
 def judge(rules: Rules, text: str, type: str = "") -> Judged:
@@ -84,7 +86,7 @@ def judge(rules: Rules, text: str, type: str = "") -> Judged:
     else:
         kind, why = said, found or rules.default.about
     floor = rules.floors[kind.risk]
-    return Judged(kind, max(kind.tier, floor, key=TIERS.index), kind.risk, floor, why)
+    return Judged(kind, max(kind.tier, floor, key=TIERS.index), kind.risk, floor, why, rules.chances[kind.risk])
 
 
 def first_match(rules: Rules, text: str) -> tuple[Rule | None, str]:
@@ -115,13 +117,14 @@ def load(settings: Settings) -> Rules:
     kinds: dict[str, Kind] = {}
     floors: dict[str, str] = {}
     shares: dict[str, float] = {}
+    chances: dict[str, float] = {}
     rules: list[tuple[str, Rule]] = []
     default: Kind | None = None
     for path in (SHIPPED, *(os.path.join(d, "routing.yaml") for d in (settings.config_dir, settings.workspace))):
         if not os.path.exists(path):
             continue
         tree = read_yaml(path, settings.yaml_cache)
-        _known(tree, ("kinds", "rules", "default", "floors", "shares"), path)
+        _known(tree, ("kinds", "rules", "default", "floors", "shares", "chances"), path)
         for name, entry in _pairs(tree, "kinds", path):
             kinds[name] = _kind(name, entry, f"{path}: kind {name}")
         if tree.get("default"):
@@ -134,6 +137,11 @@ def load(settings: Settings) -> Rules:
             if isinstance(percent, bool) or not isinstance(percent, (int, float)) or not 0 <= percent <= 100:
                 raise _bad(f"{path}: shares: {step} can't be {percent!r:.40}")
             shares[step] = float(percent)
+        for risk, chance in _pairs(tree, "chances", path):
+            _one_of(risk, RISKS, f"{path}: chances")
+            if isinstance(chance, bool) or not isinstance(chance, (int, float)) or not 0 <= chance <= 1:
+                raise _bad(f"{path}: chances: {risk} can't be {chance!r:.40}", "it is a number from 0 to 1")
+            chances[risk] = float(chance)
         if not isinstance(given := tree.get("rules") or [], list):
             raise _bad(f"{path}: rules must be a list")
         rules = [(path, _rule(each, f"{path}: rule {n}")) for n, each in enumerate(given, 1)] + rules
@@ -141,7 +149,7 @@ def load(settings: Settings) -> Rules:
         _one_of(rule.kind, tuple(kinds), f"{path}: a rule's kind")
     if default is None:
         raise _bad(f"{SHIPPED}: there is no default")
-    return Rules(kinds, tuple(rule for _, rule in rules), default, floors, shares)
+    return Rules(kinds, tuple(rule for _, rule in rules), default, floors, shares, chances)
 
 
 def _kind(name: str, entry: Any, where: str) -> Kind:

@@ -208,6 +208,10 @@ def _reserve(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) 
                 for row in rows:
                     sessions.insert(fleet.store, row, row.writes)
                 for each in planned:
+                    if each.choice:
+                        from openclaw.sessions import routed  # as above
+
+                        routed.record(fleet, each.id, each.choice)
                     if launch.too_long(each.agent, each.task.prompt):  # it is sent when the program is ready
                         sends.add(fleet.store, each.id, each.task.prompt, sends.FIRST, fleet.now())
             return

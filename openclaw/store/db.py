@@ -166,6 +166,35 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         CREATE TABLE taken_reports (name TEXT PRIMARY KEY) WITHOUT ROWID
         """,
     ),
+    (
+        "0030_outcomes",  # how models were chosen, and what came of it: see store/outcomes.py
+        """
+        CREATE TABLE routes (
+            session_id TEXT PRIMARY KEY REFERENCES sessions(id) ON DELETE CASCADE,
+            at TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            risk TEXT NOT NULL,
+            tier TEXT NOT NULL,
+            agent TEXT NOT NULL,
+            model TEXT NOT NULL,
+            probability REAL NOT NULL,
+            seed TEXT NOT NULL,
+            chain TEXT NOT NULL
+        ) WITHOUT ROWID;
+        CREATE TABLE outcomes (
+            number INTEGER PRIMARY KEY,
+            at TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            agent TEXT NOT NULL,
+            model TEXT NOT NULL,
+            good INTEGER NOT NULL,
+            source TEXT NOT NULL,
+            session_id TEXT,                      -- kept when the session is forgotten: what was learned stays
+            UNIQUE (session_id, source)
+        );
+        CREATE INDEX outcomes_kind ON outcomes(kind, number)
+        """,
+    ),
 )
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from openclaw.errors import BadInput, NotFound, OpenclawError, Unavailable
-from openclaw.local.endpoints import load, target
+from openclaw.models.endpoints import load
+from openclaw.models.targets import target
 from openclaw.settings import Settings
 from tests.conftest import until
 from tests.local.conftest import Local
@@ -26,12 +27,13 @@ def settings(tmp_path: Path, **environ: str) -> Settings:
 def test_every_endpoint_knows_its_url_and_key(tmp_path: Path) -> None:
     known = load(settings(tmp_path))
     assert set(known) == {
-        "ollama", "lmstudio", "llamacpp", "mlx", "openai", "anthropic", "openrouter", "groq", "deepseek"
+        "ollama", "lmstudio", "llamacpp", "mlx", "openai", "anthropic", "openrouter", "groq", "deepseek", "google",
+        "moonshot",
     }  # fmt: skip
     for name, entry in known.items():
-        found = target(f"{name}/some/model:7b", settings(tmp_path, **({entry["key"]: KEY} if "key" in entry else {})))
-        assert (found.endpoint, found.model, found.url) == (name, "some/model:7b", entry["url"])
-        assert found.key == (KEY if "key" in entry else "") and found.window >= 32_768
+        found = target(f"{name}/some/model:7b", settings(tmp_path, **({entry.key: KEY} if entry.key else {})))
+        assert (found.endpoint, found.model, found.url) == (name, "some/model:7b", entry.url)
+        assert found.key == (KEY if entry.key else "") and found.window >= 32_768
 
 
 @pytest.mark.parametrize(
@@ -61,7 +63,7 @@ def test_a_user_adds_and_changes_endpoints(tmp_path: Path) -> None:
     ("name", "kind", "says"),
     [
         ("", BadInput, "no model is named"),
-        ("qwen2.5:7b", BadInput, "names no endpoint"),
+        ("qwen9:7b", BadInput, "names no endpoint"),
         ("/x", BadInput, "names no endpoint"),
         ("ollama/", BadInput, "names no endpoint"),
         ("olama/x", NotFound, "no endpoint 'olama'"),
@@ -87,7 +89,7 @@ def test_a_whole_turn_and_no_key_is_seen(local: Local, model: str) -> None:
     local.model = model
     wire = local.api.url if model.startswith("anthropic") else f"{local.api.url}/v1"
     entry = load(Settings(local.box.env))[model.partition("/")[0]]
-    local.box.env |= {"OPENCLAW_LOCAL_URL": wire, entry["key"]: KEY}
+    local.box.env |= {"OPENCLAW_LOCAL_URL": wire, entry.key: KEY}
     local.box.write("note.txt", "the note\n")
     show = Tool("run", {"command": "env; cat /proc/$PPID/cmdline"})
     local.api.say(Reply("Look.", (Tool("read", {"path": "note.txt"}), show), Usage(50, 0, 100, 9)), "Done.")
