@@ -22,10 +22,12 @@ from openclaw.continuity.snapshot import take
 from openclaw.errors import OpenclawError
 from openclaw.sessions.fleet import Fleet
 from openclaw.settings import Settings
+from openclaw.store import db
 from openclaw.terminal import deliver
 from openclaw.terminal.panes import PANE_FORMAT, view
 from openclaw.terminal.server import Terminal
 from openclaw.terminal.windows import NewWindow, open_windows
+from openclaw.usage import imports
 
 
 class Line(NamedTuple):
@@ -144,6 +146,40 @@ def route(lab: Lab) -> Iterator[Line]:
     env = lab.env | {"GROQ_API_KEY": "x", "DEEPSEEK_API_KEY": "x"}
     figure = in_turn(20, lambda: lab.run([OPENCLAW, *words], env=env), lambda: lab.run(EMPTY_PYTHON))
     yield Line("route / empty Python", 10, figure)
+
+
+def ledger(lab: Lab) -> Iterator[Line]:
+    """metrics over 100,000 turns, and one more turn read from a transcript, against an empty Python."""
+    folder, count = lab.root / "conversations", 100_000
+    folder.mkdir()
+    text = (
+        '{{"type":"assistant","requestId":"r{0}","timestamp":"2026-{1:02}-{2:02}T10:00:00.000Z","message":{{"id":"m{0}",'
+        '"model":"{3}","usage":{{"input_tokens":5,"cache_read_input_tokens":900,"output_tokens":7}}}}}}\n'
+    )
+    names = ("claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5")
+
+    def line(number: int) -> str:
+        return text.format(number, number % 11 + 1, number % 28 + 1, names[number % 3])
+
+    for file in range(100):
+        share = range(file * count // 100, (file + 1) * count // 100)
+        (folder / f"c{file}.jsonl").write_text("".join(map(line, share)))
+    lab.openclaw("usage", "import", str(folder))
+    if sum(row["turns"] for row in lab.json("metrics")["rows"]) != count:
+        raise Failed("not every turn was counted")
+    empty = lambda: lab.run(EMPTY_PYTHON)  # noqa: E731
+    yield Line("metrics, 100,000 turns / empty Python", 12, in_turn(15, lambda: lab.openclaw("metrics"), empty))
+    store, number = db.connect(lab.env["OPENCLAW_STATE_DIR"] + "/openclaw.db"), count
+
+    def more() -> None:
+        nonlocal number
+        number += 1
+        with (folder / "c0.jsonl").open("a") as file:
+            file.write(line(number))
+        if imports.take(store, [str(folder / "c0.jsonl")]).turns != 1:
+            raise Failed("the new turn was not counted")
+
+    yield Line("ingest of one more turn / empty Python", 3, in_turn(25, more, empty))
 
 
 def learning(lab: Lab) -> Iterator[Line]:
@@ -282,7 +318,7 @@ def idle_window(lab: Lab) -> NewWindow:
 
 GROUPS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "start": start, "hook": hook, "ps": ps, "spawn": spawn, "window": window, "send": send, "many": many,
-    "route": route, "learning": learning,
+    "route": route, "learning": learning, "ledger": ledger,
     "refresh": refresh, "codes": codes, "prefix": prefix, "snapshot": snapshot, "comeback": comeback,
 }  # fmt: skip
 ROW = "{:<44} {:>4} {:>9} {:>9} {:>7} {:>13} {:>8}  {}"

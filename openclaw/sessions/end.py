@@ -33,9 +33,10 @@ def kill(fleet: Fleet, found: Sequence[Session], status: str = "killed") -> list
         outside = violations.find(fleet, live)
     kept = {s.id: _keep(fleet, s) for s in live if s.worktree}
     if reporting := [s for s in live if s.reporter]:
-        from openclaw.usage import ledger  # only where a program reports
+        from openclaw.usage import costs, ledger  # only where a program reports
 
         ledger.refresh(fleet.store, reporting, fleet.now())
+        costs.fill(fleet.store, fleet.settings)
     with db.transaction(fleet.store):
         sessions.give_up(fleet.store, [s.id for s in found if s.status == "lost"], fleet.now())
         for id, paths in outside.items():

@@ -94,13 +94,23 @@ def _said(fleet: Fleet, session: Session, pane: Pane, now: str) -> Verdict:
     return reports.said(fleet, session, pane, now)
 
 
+def settle_usage(fleet: Fleet) -> None:
+    """Bring only the ledger up to date with what the live sessions have written."""
+    _read_usage(fleet, sessions.live(fleet.store))
+
+
 def _read_usage(fleet: Fleet, rows: Sequence[Session]) -> bool:
     reporting = [s for s in rows if s.reporter]
     if not reporting:
         return False
     from openclaw.usage import ledger  # only where a program reports
 
-    return ledger.refresh(fleet.store, reporting, fleet.now())
+    if not ledger.refresh(fleet.store, reporting, fleet.now()):
+        return False
+    from openclaw.usage import costs  # only where a turn has ended
+
+    costs.fill(fleet.store, fleet.settings)
+    return True
 
 
 def known_server(fleet: Fleet, rows: Sequence[Session]) -> Server | None:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from openclaw.errors import Unavailable
+from openclaw.store.sums import triggers
 
 BUSY_SECONDS = 5.0
 
@@ -193,6 +194,73 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             UNIQUE (session_id, source)
         );
         CREATE INDEX outcomes_kind ON outcomes(kind, number)
+        """,
+    ),
+    (
+        "0031_ledger",  # what was used and paid, also by conversations that people had themselves: see store/ledger.py
+        f"""
+        -- NULL: nobody knows, or not yet
+        ALTER TABLE turns ADD COLUMN cost_usd REAL;
+        CREATE INDEX turns_message ON turns(message_id, request_id);
+        CREATE INDEX turns_path ON turns(session_id, path, number) WHERE side = 0;
+        CREATE INDEX turns_unpriced ON turns(session_id, model) WHERE cost_usd IS NULL;
+        CREATE TABLE imports (                    -- conversations that are no session's, and how far each was read
+            path TEXT PRIMARY KEY,
+            read_bytes INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        CREATE TABLE imported_turns (
+            number INTEGER PRIMARY KEY,
+            path TEXT NOT NULL,
+            conversation TEXT NOT NULL,
+            agent TEXT NOT NULL,
+            message_id TEXT NOT NULL,
+            request_id TEXT NOT NULL,
+            at TEXT NOT NULL,
+            model TEXT NOT NULL,
+            side INTEGER NOT NULL,
+            input INTEGER NOT NULL,
+            cache_write INTEGER NOT NULL,
+            cache_read INTEGER NOT NULL,
+            output INTEGER NOT NULL,
+            cost_usd REAL,
+            UNIQUE (message_id, request_id)
+        );
+        CREATE INDEX imported_turns_unpriced ON imported_turns(agent, model) WHERE cost_usd IS NULL;
+        CREATE TABLE skill_invocations (
+            number INTEGER PRIMARY KEY,
+            created_at TEXT NOT NULL,
+            session_id TEXT,
+            skill_name TEXT NOT NULL,
+            tokens_used INTEGER NOT NULL
+        );
+        CREATE TABLE daily (                      -- sums of both, kept by triggers, so that figures are there at once
+            day TEXT NOT NULL,
+            session_id TEXT NOT NULL,             -- '' of what was imported, which has conversation and agent instead
+            conversation TEXT NOT NULL,
+            agent TEXT NOT NULL,
+            model TEXT NOT NULL,
+            side INTEGER NOT NULL,
+            turns INTEGER NOT NULL,
+            input INTEGER NOT NULL,
+            cache_write INTEGER NOT NULL,
+            cache_read INTEGER NOT NULL,
+            output INTEGER NOT NULL,
+            cost_usd REAL NOT NULL,
+            unpriced INTEGER NOT NULL,            -- turns without a price
+            PRIMARY KEY (day, session_id, conversation, agent, model, side)
+        ) WITHOUT ROWID;
+        CREATE INDEX daily_session ON daily(session_id);
+        {triggers("turns", "session_id, '', ''")};
+        {triggers("imported_turns", "'', conversation, agent")};
+        INSERT INTO daily SELECT substr(at, 1, 10), session_id, '', '', model, side, count(*), sum(input),
+            sum(cache_write), sum(cache_read), sum(output), 0, count(*) FROM turns GROUP BY 1, 2, 5, 6;
+        CREATE VIEW ledger AS
+            SELECT t.at, t.session_id, s.type, s.role, s.agent, t.model, t.side, t.input, t.cache_write, t.cache_read,
+                t.output, t.input + t.cache_write + t.cache_read AS context, t.cost_usd
+            FROM turns t JOIN sessions s ON s.id = t.session_id
+            UNION ALL
+            SELECT at, NULL, 'main', NULL, agent, model, side, input, cache_write, cache_read, output,
+                input + cache_write + cache_read, cost_usd FROM imported_turns
         """,
     ),
 )

@@ -40,7 +40,7 @@ _INSERT = """
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT (session_id, message_id, request_id) DO UPDATE SET path = excluded.path, at = excluded.at,
         input = excluded.input, cache_write = excluded.cache_write, cache_read = excluded.cache_read,
-        output = excluded.output
+        output = excluded.output, cost_usd = NULL
 """
 
 
@@ -60,7 +60,11 @@ def add(
 
     `compacted`: whether it was after its last turn; None when neither was read. The caller holds the transaction.
     """
+    found = list(found)
     connection.executemany(_INSERT, [(id, path, *turn) for turn in found])
+    connection.executemany(  # what was imported before it was known as a session's counts as the session's
+        "DELETE FROM imported_turns WHERE message_id = ? AND request_id = ?", [turn[:2] for turn in found]
+    )
     connection.execute(
         "INSERT INTO transcripts (session_id, path, read_bytes, compacted) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (session_id, path) DO UPDATE SET read_bytes = excluded.read_bytes,"
@@ -72,16 +76,21 @@ def add(
 def total(connection: sqlite3.Connection, id: str) -> int:
     """All tokens of all its turns: input, written to and read from caches, output."""
     row = connection.execute(
-        "SELECT coalesce(sum(input + cache_write + cache_read + output), 0) FROM turns WHERE session_id = ?", (id,)
+        "SELECT coalesce(sum(input + cache_write + cache_read + output), 0) FROM daily WHERE session_id = ?", (id,)
     ).fetchone()
     return int(row[0])
 
 
 def context(connection: sqlite3.Connection, id: str, path: str) -> tuple[int, int] | None:
     """What a conversation's first and last turn sent; None before there is one, and after a compaction."""
-    rows = connection.execute(
-        "SELECT input + cache_write + cache_read FROM turns WHERE session_id = ? AND path = ? AND side = 0"
-        " AND NOT EXISTS (SELECT 1 FROM transcripts WHERE session_id = ? AND path = ? AND compacted) ORDER BY number",
-        (id, path, id, path),
-    ).fetchall()
-    return (int(rows[0][0]), int(rows[-1][0])) if rows else None
+    found = []
+    for order in ("", "DESC"):
+        row = connection.execute(
+            "SELECT input + cache_write + cache_read FROM turns WHERE session_id = ? AND path = ? AND side = 0"
+            " AND NOT EXISTS (SELECT 1 FROM transcripts WHERE session_id = ? AND path = ? AND compacted)"
+            f" ORDER BY number {order} LIMIT 1",
+            (id, path, id, path),
+        ).fetchone()
+        found.append(int(row[0]) if row else None)
+    first, last = found
+    return None if first is None or last is None else (first, last)

@@ -20,6 +20,7 @@ READERS = {
     "codex-hooks": "openclaw.usage.rollouts",
     "local": "openclaw.usage.conversations",
 }
+MOST = 10**9  # tokens of one kind in one call: more is a fault of whoever wrote it
 TAIL_BYTES = 1_048_576  # the last message is looked for in so much of the end, then in the whole
 
 
@@ -85,7 +86,7 @@ def refresh(store: sqlite3.Connection, reporting: Sequence[Session], now: str) -
             for each in _all(own, forms):
                 if _size(each.path) not in (-1, each.read_bytes):
                     found = form.read(each.path, each.read_bytes)
-                    turns.add(store, id, each.path, found.turns, found.read_bytes, found.compacted)
+                    turns.add(store, id, each.path, sane(found.turns)[0], found.read_bytes, found.compacted)
                     if found.error is not None and each.path == current:
                         columns["last_error"] = found.error
             first_last = turns.context(store, id, current)
@@ -148,8 +149,16 @@ def parsed(line: bytes) -> dict[str, Any]:
 
 
 def count(value: object) -> int:
-    """A number of tokens; 0 for what is none."""
-    return value if isinstance(value, int) and value > 0 else 0
+    """A number of tokens; 0 for what is none. One that can't be, less than none or beyond reason, stays for `sane`."""
+    return max(-1, min(value, MOST + 1)) if isinstance(value, int) else 0
+
+
+def sane(found: Sequence[Turn]) -> tuple[list[Turn], int]:
+    """Turns as they may be summed, and how many had figures that can't be: less than none counts as none, and
+    a turn with more than any call can use not at all."""
+    good = [turn for turn in found if max(turn[5:]) <= MOST]
+    odd = len(found) - len(good) + sum(min(turn[5:]) < 0 for turn in good)
+    return [turn._replace(**{f: max(0, getattr(turn, f)) for f in turn._fields[5:]}) for turn in good], odd
 
 
 def _all(known: Sequence[Transcript], forms: dict[str, Reader]) -> Iterator[Transcript]:

@@ -58,7 +58,9 @@ def test_what_is_no_record_counts_nothing(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     odd = ["{", "[]", '"token_usage_record"', line("token_usage_record"), line("token_usage_record", usage=[])]
     path.write_text("\n".join(odd) + "\n" + used("a", 5, 9, 0, -1))
-    assert [t[5:] for t in rollouts.read(str(path), 0).turns] == [(0, 0, 9, 0)]
+    assert [t[5:] for t in rollouts.read(str(path), 0).turns] == [
+        (0, 0, 9, -1)
+    ]  # what can't be is for the ledger to judge
     assert rollouts.read("/nowhere", 0).turns == [] and rollouts.last_message("/nowhere") == ""
 
 
