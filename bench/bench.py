@@ -159,7 +159,8 @@ def ledger(lab: Lab) -> Iterator[Line]:
     names = ("claude-opus-4-6", "claude-sonnet-4-6", "claude-haiku-4-5")
 
     def line(number: int) -> str:
-        return text.format(number, number % 11 + 1, number % 28 + 1, names[number % 3])
+        day = number * 300 // count  # a conversation of a thousand turns goes on for three days
+        return text.format(number, day // 28 % 12 + 1, day % 28 + 1, names[number % 3])
 
     for file in range(100):
         share = range(file * count // 100, (file + 1) * count // 100)

@@ -94,7 +94,7 @@ def savings(baseline: str | None, period: str | None, json: bool) -> int:
     render.out(f"paid                 ${found.paid_usd:.2f}")
     render.out(f"all on {found.baseline:<13.13} ${found.baseline_usd:.2f}")
     percent = "" if found.saved_percent is None else f", {found.saved_percent:g} %"
-    render.out(f"saved                ${found.saved_usd:.2f}{percent}")
+    render.out(f"saved                {dollars(found.saved_usd)}{percent}")
     if found.flat_usd_per_month:
         render.out(f"beside that          ${found.flat_usd_per_month:.2f} a month for flat rates")
     if found.unpriced:
@@ -147,8 +147,14 @@ def _amount(value: float | None, unit: str) -> str:
     if value is None:
         return "–"
     if unit == "$":
-        return f"${value:,.2f}"
-    return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:,.1f}" + (" %" if unit == "%" else "")
+        return dollars(value)
+    number = f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:,.1f}"
+    return f"{number} %" if unit == "%" else number
+
+
+def dollars(value: float) -> str:
+    """`$16.54`, `-$3.21`."""
+    return f"{'-' if value < 0 else ''}${abs(value):,.2f}"
 
 
 def _lines(by: str, lines: Sequence[tuple[tuple[str, ...], Sums]]) -> None:

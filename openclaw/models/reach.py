@@ -170,5 +170,5 @@ def _program(agent: Agent | None, environ: Mapping[str, str]) -> tuple[bool, str
     try:
         check_installed(agent, environ)
     except Unavailable as error:
-        return False, f"{error.message}: {error.hint}"
+        return False, error.message
     return True, "installed; its login is not looked at"

@@ -114,7 +114,7 @@ def must(choice: Choice) -> Step:
     """The one that was chosen. Unavailable when nothing can be used, with what would help."""
     if choice.chosen:
         return choice.chosen
-    near = "; ".join(f"{model}: {why}" for model, agent, why in choice.rejected if agent)[:300]
+    near = "; ".join(f"{model}: {why}" for model, agent, why in choice.rejected if agent)[:200]
     raise Unavailable(
         f"no model for this: {choice.judged.kind.name} needs {choice.judged.tier}, and never less than"
         f" {choice.judged.floor}",
@@ -166,7 +166,7 @@ def explain(choice: Choice) -> str:
         if first.success is not None:
             text += f", with a chance of success of {first.success:.0%} by what was learned"
         rest = [step.model for step in choice.chain[1:4]]
-        text += f"; if it fails, {' and then '.join(rest)}." if rest else "; nothing follows if it fails."
+        text += f"; if it fails, {', then '.join(rest)}." if rest else "; nothing follows if it fails."
     else:
         text += " Nothing that is good enough can be used now."
     away = [f"{model} ({why})" for model, agent, why in choice.rejected if agent]

@@ -100,7 +100,7 @@ def first_match(rules: Rules, text: str) -> tuple[Rule | None, str]:
         inside = next((p for p in rule.any if _needle(p) in words), "")
         if (rule.starts and not first) or (rule.any and not inside) or any(_needle(p) in words for p in rule.unless):
             continue
-        parts = [f"it begins with “{first}”" if first else "", f"“{inside}” stands in it" if inside else ""]
+        parts = [f"it begins with “{first}”" if first else "", f"“{inside.rstrip('*')}” stands in it" if inside else ""]
         return rule, " and ".join(filter(None, parts))
     return None, ""
 
