@@ -12,14 +12,14 @@ from typing import Any, NamedTuple
 
 from openclaw import places
 from openclaw.errors import BadInput
-from openclaw.units import parse_count, parse_duration
+from openclaw.units import parse_amount, parse_count, parse_duration
 from openclaw.yamls import read_yaml
 
 DEFAULT_SOCKET = "/tmp/openclaw-shared-terminals/shared.sock"  # the seeds' own name for it; scripts have it
 
 
 class Setting(NamedTuple):
-    """One declared setting. `kind` is text, duration (seconds), count, flag or path."""
+    """One declared setting. `kind` is text, duration (seconds), count, amount (of dollars), flag or path."""
 
     key: str
     kind: str
@@ -69,6 +69,12 @@ DECLARED = {
         Setting("alerts.heartbeat_context", "count", 25_000, "tokens of a heartbeat's context"),
         Setting("alerts.main_context", "count", 120_000, "tokens of a main session's context"),
         Setting("alerts.daily_usd", "count", 10, "dollars of a day"),
+        Setting("budgets.day_usd", "amount", 0.0, "dollars of a day (UTC) for all agents together; 0: no limit"),
+        Setting("budgets.day_tokens", "count", 0, "the same in tokens that no cache had"),
+        Setting("budgets.month_usd", "amount", 0.0, "dollars of a calendar month"),
+        Setting("budgets.month_tokens", "count", 0, "the same in tokens"),
+        Setting("budgets.hold_usd", "amount", 0.25, "dollars held for a live sub-agent whose model has no known price"),
+        Setting("budgets.hold_tokens", "count", 30_000, "tokens held for a live sub-agent that has no --budget-tokens"),
         Setting("models.patience", "duration", 5.0, "how long `models check` waits for an endpoint"),
         Setting("local.model", "text", "", "the model of the agent `local` when none is named"),
         Setting("local.fallback_model", "text", "", "the models it goes on with, in turn, when one can't be reached"),
@@ -211,6 +217,8 @@ def _typed(setting: Setting, raw: Any, where: str) -> Any:
             return parse_duration(str(raw), setting.key)
         if setting.kind == "count":
             return parse_count(str(raw), setting.key)
+        if setting.kind == "amount":
+            return parse_amount(str(raw), setting.key)
     except BadInput as error:
         raise BadInput(f"{where}: {error.message}", error.hint, code="bad_config") from error
     if setting.kind == "flag":

@@ -63,6 +63,14 @@ def parse_count(text: str, what: str = "count") -> int:
     return int(count)
 
 
+def parse_amount(text: str, what: str = "amount") -> float:
+    """Dollars: `10`, `0.50`, `$3`, up to a million. BadInput otherwise."""
+    match = re.fullmatch(r"\$?(\d+(?:\.\d+)?)", text.strip())
+    if not match or float(match[1]) > 1e6:
+        raise BadInput(f"{what} {text[:40]!r} is no amount of dollars", "write it like 10 or 0.50, at most a million")
+    return float(match[1])
+
+
 def utc(epoch: float) -> str:
     """ISO 8601 UTC with milliseconds, `2026-11-21T01:02:03.456Z`; sorts as text."""
     whole = int(epoch)

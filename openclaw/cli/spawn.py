@@ -13,7 +13,7 @@ from openclaw.cli.context import fleet as open_fleet
 from openclaw.cli.context import json_argument, line
 from openclaw.errors import BadInput, Refused
 from openclaw.sessions.fleet import Fleet
-from openclaw.sessions.spawn import plan
+from openclaw.sessions.spawn import BUDGETS, plan
 from openclaw.sessions.spawn import spawn as start
 from openclaw.store.sessions import Session
 from openclaw.tasks.prefix import KINDS
@@ -99,6 +99,13 @@ def spawn(
         return show(fleet, plan(fleet, requests), many=bool(from_file), json=json)
     _say_unseen(fleet, dict.fromkeys(r.cwd for r in requests if r.worktree is not None))
     started = start(fleet, requests, queue, waiting=lambda why: render.progress(f"waiting for a place: {why}"))
+    if any(fleet.settings.get(key) for key in BUDGETS):
+        from openclaw.agents import registry  # only where there are any
+        from openclaw.sessions import budgets
+        from openclaw.store import sessions
+
+        for warning in budgets.warnings(fleet, registry.load(fleet.settings), sessions.live(fleet.store)):
+            render.warn(warning)
     if wait:
         return _finish(fleet, started, many=bool(from_file), json=json)
     if json:

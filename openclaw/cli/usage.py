@@ -127,7 +127,6 @@ def _view(period: str | None) -> tuple[Fleet, View]:
     """The ledger, brought up to date first."""
     fleet = open_fleet()
     settle_usage(fleet)
-    imports.take_mains(fleet.store)
     if problem := costs.fill(fleet.store, fleet.settings):
         render.warn(problem)
     return fleet, View(fleet.store, fleet.settings, made.period(fleet.clock(), period or ""))

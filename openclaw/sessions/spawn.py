@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from openclaw.models.route import Choice
     from openclaw.sessions.worktree import Tree
 
+BUDGETS = ("budgets.day_usd", "budgets.day_tokens", "budgets.month_usd", "budgets.month_tokens")
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # ids are read aloud and typed: nothing that looks alike
 
 
@@ -198,6 +199,12 @@ def _reserve(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) 
     """Admission, names and claims checked and taken in one transaction. What looks taken is looked at twice: first by
     the store alone, then, if it says no, after it was brought up to date."""
     free = admission.free_memory_mb()
+    gauge = None
+    if any(fleet.settings.get(key) for key in BUDGETS):
+        from openclaw.sessions import budgets, status  # only where there are any
+
+        status.settle_usage(fleet)
+        gauge = budgets.Gauge(fleet, {p.agent.name: p.agent for p in planned} | registry.load(fleet.settings))
     for settled in (False, True):
         try:
             with db.transaction(fleet.store):
@@ -205,6 +212,8 @@ def _reserve(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) 
                 admission.check(fleet, len(live), [p.agent for p in planned], free, live[-1] if live else None)
                 _check_names(live, rows)
                 check_claims(sessions.claims(fleet.store), live, rows)
+                if gauge:
+                    gauge.check(fleet.store, live, rows, fleet.now())
                 for row in rows:
                     sessions.insert(fleet.store, row, row.writes)
                 for each in planned:

@@ -95,8 +95,12 @@ def _said(fleet: Fleet, session: Session, pane: Pane, now: str) -> Verdict:
 
 
 def settle_usage(fleet: Fleet) -> None:
-    """Bring only the ledger up to date with what the live sessions have written."""
+    """Bring only the ledger up to date with what live sessions and main agents have written."""
+    from openclaw.usage import costs, imports  # only where figures are asked for
+
     _read_usage(fleet, sessions.live(fleet.store))
+    if imports.take_mains(fleet.store).turns:
+        costs.fill(fleet.store, fleet.settings)
 
 
 def _read_usage(fleet: Fleet, rows: Sequence[Session]) -> bool:

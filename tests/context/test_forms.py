@@ -215,9 +215,7 @@ def test_any_history_is_mended_and_fits_both_apis(history: list[Message]) -> Non
 def test_what_is_written_for_one_api_is_read_as_the_same_by_the_next(history: list[Message]) -> None:
     said = repaired(history).messages
     again = tuple(openai.decode(raw) for raw in openai.request(said))
-    assert [call.name for m in again for call in m.calls] == [
-        tool_name(call.name) for m in said for call in m.calls
-    ]
+    assert [call.name for m in again for call in m.calls] == [tool_name(call.name) for m in said for call in m.calls]
     assert [r.content for m in again for r in m.results] == [r.content for m in said for r in m.results]
     assert not anthropic_faults(anthropic.listed(again))
     assert json.loads(json.dumps(openai.request(again))) == openai.request(said)
