@@ -53,6 +53,7 @@ VERBS = {
     "metrics": Verb("Models and money", "usage", "what was used and paid, and what is out of bounds"),
     "savings": Verb("Models and money", "usage", "what was paid beside what one model would have cost"),
     "alerts": Verb("Models and money", "usage", "what is out of bounds now"),
+    "audit": Verb("Models and money", "usage", "every target of a month, pass or fail"),
     "init": Verb("Set-up", "setup", "make a workspace: the files that agents and people share"),
     "doctor": Verb("Set-up", "setup", "check everything openclaw stands on, and mend it with --fix"),
     "config": Verb("Set-up", "setup", "show every setting and where its value comes from"),

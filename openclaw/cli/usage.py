@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from openclaw import render
 from openclaw.cli.context import fleet as open_fleet
 from openclaw.cli.context import json_argument
+from openclaw.errors import BadInput
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import settle_usage
 from openclaw.store import figures, ledger
@@ -121,6 +123,38 @@ def alerts(period: str, json: bool) -> int:
     else:
         render.out(f"nothing is out of bounds ({len(found)} figures looked at)")
     return 1 if raised else 0
+
+
+def audit_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--month", metavar="YYYY-MM", help="the month, this one by default")
+    parser.add_argument("--out", metavar="FILE", help="write it there, as markdown")
+    json_argument(parser)
+
+
+def audit(month: str | None, out: str | None, json: bool) -> int:
+    """Every target of a month with what was found, pass or fail, what to adjust and what to look at; exit 1 if one
+    fails."""
+    from openclaw.usage import audit as audits  # only here
+
+    fleet, view = _view(None)
+    month = month or fleet.now()[:7]
+    found = audits.audit(view._replace(period=audits.month_of(month)), month)
+    if out:
+        from openclaw.continuity.files import write
+
+        path = os.path.abspath(os.path.expanduser(out))
+        try:
+            write(path, audits.markdown(found), 0o644)
+        except OSError as error:
+            raise BadInput(f"--out {out[:200]}: {error.strerror}", "name a file in a folder that is there") from error
+    if json:
+        lines = [line.as_json() for line in found.lines]
+        render.document({"month": month, "lines": lines, "failed": len(found.failed), "remarks": found.remarks})
+    elif out:
+        render.out(f"{out}: {len(found.failed)} of {len(found.lines)} lines fail")
+    else:
+        render.out(audits.markdown(found).rstrip("\n"))
+    return 1 if found.failed else 0
 
 
 def _view(period: str | None) -> tuple[Fleet, View]:

@@ -199,3 +199,27 @@ def test_a_sessions_cost_stands_in_its_row(store: sqlite3.Connection, box: Box) 
     add(store, "a", turn(1, 2_000_000, 0, 0, 0))  # reported again: counts as it was reported last
     box.cli("metrics")
     assert box.json("ps", "--all")[0]["cost_usd"] == 10
+
+
+def test_the_audit_of_a_month_passes_or_fails_line_by_line(store: sqlite3.Connection, box: Box) -> None:
+    session(store, "a", injected_tokens=4200)
+    session(store, "b", type="heartbeat", injected_tokens=40)
+    add(store, "a", turn(1, 10, 100, 0, 50), turn(2, 1_000_000, 0, 0, 0, at="2026-10-31T23:59:59.000Z"))
+    for number in range(3, 6):
+        add(store, "a", turn(number, 10, 0, 0, 0, at=f"2026-11-0{number}T00:00:00.000Z"))
+    found = box.json("audit", "--month", "2026-11", exit=1)
+    verdicts = {line["name"]: line["ok"] for line in found["lines"]}
+    assert verdicts["injected for a heartbeat"] is True and verdicts["injected for a sub-agent"] is False
+    assert (
+        verdicts["injected for a cron job"] is None
+        and verdicts["tokens of the month, without what caches gave"] is True
+    )
+    assert any("2026-11-20 cost" in remark for remark in found["remarks"])
+    done = box.cli("audit", "--month", "2026-11", "--out", "audit.md", exit=1)
+    text = (box.work / "audit.md").read_text()
+    assert "1 of 7 lines fail" in done.stdout and "- [ ] injected for a sub-agent: reduce the injection scope" in text
+    assert text.startswith("# Audit of 2026-11\n") and text.count("| pass |") == 5 and text.count("| FAIL |") == 1
+    assert box.json("audit", "--month", "2026-09")["failed"] == 0  # nothing is known of it
+    for wrong in ("2026-13", "november", "26-11"):
+        assert "is no month" in box.cli("audit", "--month", wrong, exit=2).stderr
+    assert "--out nowhere/x.md" in box.cli("audit", "--out", "nowhere/x.md", exit=2).stderr
