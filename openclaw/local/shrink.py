@@ -9,6 +9,7 @@ from typing import NamedTuple
 from openclaw.context import marks
 from openclaw.context.compact import compact
 from openclaw.context.history import Message, Part, Result, Text
+from openclaw.context.ledger.text import MARK as STATE
 from openclaw.context.policy import Policy
 from openclaw.context.tokens import estimate
 from openclaw.local.conversation import size
@@ -82,8 +83,7 @@ def _compacted(history: Sequence[Message], target: int, keep: int, place: Place,
 def _start(history: Sequence[Message], rounds: int) -> int:
     """Where the last so many answers of the model begin, with the prompts right before them."""
     answers = [at for at, message in enumerate(history) if message.role == "assistant"]
-    start = answers[-rounds] if len(answers) >= rounds else len(history)
-    return start
+    return answers[-min(rounds, len(answers))] if answers else len(history)
 
 
 def _digested(message: Message, large: int, place: Place) -> Message:
@@ -98,8 +98,11 @@ def _digested(message: Message, large: int, place: Place) -> Message:
 
 
 def _wished(history: list[Message], wish: str) -> list[Message]:
-    """With a word to the model about what matters to the person."""
-    return [*history, Message("user", (Text(f"The conversation was just compacted. What matters from here on: {wish}"),))]
+    """With what a person wants kept in mind said behind the state, or behind the system prompt where there is none."""
+    at = next((n for n in range(len(history) - 1, -1, -1) if history[n].text.startswith(STATE)), None)
+    at = next((n for n, m in enumerate(history) if m.role != "system"), len(history)) - 1 if at is None else at
+    said = Message("user", (Text(f"Keep in mind from here on: {wish}"),))
+    return [*history[: at + 1], said, *history[at + 1 :]]
 
 
 def _tokens(history: Sequence[Message]) -> int:
