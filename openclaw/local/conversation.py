@@ -16,6 +16,8 @@ from openclaw.errors import BadInput
 from openclaw.local.log import Log
 from openclaw.units import utc
 
+LEAST, MOST = 0.5, 3.0  # of a ratio that can be: what a server counts beyond is not what we sent
+
 
 class Mark(NamedTuple):
     """A point to go back to: what has changed it (prompt, compaction), what was before, and for a compaction how many
@@ -27,9 +29,12 @@ class Mark(NamedTuple):
 
 
 class Conversation:
-    """`messages` is what the next request sends; `started` are the ids of calls that began and have no result."""
+    """`messages` is what the next request sends; `started` are the ids of calls that began and have no result.
 
-    def __init__(self, path: str, clock: Callable[[], float] = time.time) -> None:
+    `overhead` are the tokens that a request has beside the messages: the descriptions of tools.
+    """
+
+    def __init__(self, path: str, overhead: int = 0, clock: Callable[[], float] = time.time) -> None:
         self.messages: list[Message] = []
         self.started: set[str] = set()
         self.model = ""
@@ -39,7 +44,8 @@ class Conversation:
         self._sent = 0
         self._measured: tuple[int, int] | None = None  # so many messages have so many tokens, says the server
         self._marks: list[Mark] = []
-        self._clock = clock
+        self._clock, self.overhead = clock, overhead
+        self._ratio = 0.0  # what the server counts for each token that we estimate; 0 before it has
         self._log = Log(path)
         self.path = path
         for entry in self._log.entries():
@@ -117,8 +123,19 @@ class Conversation:
 
     def context(self) -> int:
         """The tokens of the next request: what the server counted, and an estimate of what came since."""
-        count, known = self._measured or (0, 0)
-        return known + round(sum(map(size, self.messages[count:])) * family_factor(self.model))
+        if self._measured:
+            count, known = self._measured
+            return known + round(sum(map(size, self.messages[count:])) * self.ratio)
+        return round((self.overhead + sum(map(size, self.messages))) * self.ratio)
+
+    def estimated(self, tokens: int) -> int:
+        """So many of a request's tokens, as our own estimate of the messages in it."""
+        return max(1, round(tokens / self.ratio) - self.overhead)
+
+    @property
+    def ratio(self) -> float:
+        """What the server counts for each token that we estimate."""
+        return self._ratio or family_factor(self.model)
 
     def sent(self) -> int:
         """Tokens of the conversation in the last request, as the server counted them; 0 when nothing is known."""
@@ -168,6 +185,8 @@ class Conversation:
     def _count(self, message: Message, entry: dict[str, Any]) -> None:
         used = message.usage
         if used and used.context:
+            estimated = self.overhead + sum(map(size, self.messages[:-1]))
+            self._ratio = min(max(used.context / estimated, LEAST), MOST) if estimated else 0.0
             self._measured, self._sent = (len(self.messages), used.context + used.output), used.context
             self.first = used.context if self.first is None else self.first
             self.tokens_used += used.context + used.output
