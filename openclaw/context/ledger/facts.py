@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openclaw.context.history import Message
+from openclaw.context.history import Call, Message, Result, Text
 from openclaw.context.ledger import actions, sayings, words
 from openclaw.context.units import Unit
 
-SAID, EARLIER = "said", -1
+SAID, PRINTED, EARLIER = "said", "printed", -1
 REPORTS, LEANINGS, ERRORS = 60, 40, 40  # so many are gathered; the text has room for fewer
 
 
@@ -120,6 +120,29 @@ def gather(found: Facts, units: Sequence[Unit]) -> Facts:
     found.end = max(len(units) - 1, 0)
     _settle(found, mentioned)
     return found
+
+
+def in_play(found: Facts, units: Sequence[Unit], end: int) -> None:
+    """Add the names and paths of units that stay as they are: what is done in them is told when they go."""
+    mentioned: list[tuple[str, int, bool]] = []
+    for at, unit in enumerate(units, end + 1):
+        for message in unit.messages:
+            for part in message.parts:
+                match part:
+                    case Text(text):
+                        found.note_names(text, SAID, at)
+                        mentioned += [(path, at, True) for path in words.paths(text)]
+                    case Call():
+                        did = actions.action(part)
+                        given = actions.words_of(did.given)
+                        source = did.target if did.kind in ("change", "read") else SAID
+                        found.note_names(given, source, at, asked=True)
+                        mentioned += [(path, at, True) for path in words.paths(given)]
+                    case Result(_, content):
+                        found.note_names(content, PRINTED, at)
+                        mentioned += [(path, at, False) for path in words.paths(content)]
+    found.end = max(found.end, end + len(units))
+    _settle(found, mentioned)
 
 
 def _asked(found: Facts, message: Message, at: int, mentioned: list[tuple[str, int, bool]]) -> None:
