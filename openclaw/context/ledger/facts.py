@@ -15,7 +15,7 @@ from openclaw.context.ledger import actions, sayings, words
 from openclaw.context.units import Unit
 
 SAID, PRINTED, EARLIER = "said", "printed", -1
-REPORTS, LEANINGS, ERRORS = 60, 40, 40  # so many are gathered; the text has room for fewer
+TOLD = 400  # characters: a longer text tells how things stand, a shorter one what comes next
 
 
 class File:
@@ -169,7 +169,7 @@ def _work(found: Facts, unit: Unit, at: int, mentioned: list[tuple[str, int, boo
             found.leanings[sentence] = at
         if report := sayings.reported(text):
             found.reports[actions.clipped(report, 140)] = at
-            found.status = actions.clipped(report, 240)
+            found.status = sayings.told(text) if len(text) > TOLD else actions.clipped(report, 240)
     results = {result.call_id: result for message in unit.messages[1:] for result in message.results}
     for call in unit.head.calls:
         did = actions.action(call)
@@ -252,6 +252,8 @@ def _settle(found: Facts, mentioned: Sequence[tuple[str, int, bool]]) -> None:
     for path in files:
         by_end.setdefault(ending(path), path)
     for path, at, asked in mentioned:
+        if not asked and words.MADE.search(path):
+            continue
         short = relative(path, root)
         known_as = short if short in files else by_end.setdefault(ending(short), short)
         file = files.setdefault(known_as, File(at))
