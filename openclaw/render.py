@@ -35,9 +35,9 @@ def clean(text: str) -> str:
     return text.translate(CONTROL)
 
 
-def document(data: Any) -> None:
-    """One JSON document on stdout, and nothing else."""
-    out(json.dumps(data, indent=None if not sys.stdout.isatty() else 2, ensure_ascii=False))
+def document(data: Any, one_line: bool = False) -> None:
+    """One JSON document on stdout, and nothing else; on one line where it is one of many."""
+    out(json.dumps(data, indent=None if one_line or not sys.stdout.isatty() else 2, ensure_ascii=False))
 
 
 def out(text: str = "") -> None:

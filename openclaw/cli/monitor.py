@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from argparse import ArgumentParser
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from openclaw import render
 from openclaw.cli.context import complete, json_argument
 from openclaw.cli.context import fleet as open_fleet
 from openclaw.continuity.gauges import Gauge, gauges
 from openclaw.errors import NotFound
+from openclaw.sessions.fleet import Fleet
 from openclaw.store import sessions
 from openclaw.store.sessions import percent
+from openclaw.units import duration_argument
+
+if TYPE_CHECKING:
+    from openclaw.continuity.monitor import Report
 
 HEADERS = ("ID", "NAME", "AGENT", "STATE", "CONTEXT", "LIMIT", "FULL", "CONVERSATION", "BUDGET", "LEVEL", "WHEN FULL")
 NUMBERS = ("CONTEXT", "LIMIT", "FULL", "CONVERSATION", "BUDGET")
@@ -81,3 +87,62 @@ def _named(each: Gauge) -> str:
 
 def _count(tokens: int | None) -> str:
     return "" if tokens is None else str(tokens)
+
+
+def monitor_arguments(parser: ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--once", action="store_true", help="one look, then end: for cron and heartbeats")
+    add("--interval", metavar="D", type=duration_argument("--interval"), help="between two looks (monitor.interval)")
+    json_argument(parser)
+
+
+def monitor(once: bool, interval: float | None, json: bool) -> int:
+    """One process for all. At context.warn %: a snapshot and a warning, in the window and in HEARTBEAT.md. At
+    context.compact %: a snapshot, and /compact when it is idle, if its policy says so (spawn --on-context, on_context
+    of its template, context.policy); then it is told to go on. Of --budget-tokens: warn, compact, halt.
+
+    --json prints one document with --once, else one line of JSON for each look at which something happened.
+    Exit: --once 0, or 6 when something needs a person; 3 when another monitor runs (--once then only looks).
+    """
+    from openclaw.continuity import watching  # what only this verb needs
+
+    fleet = open_fleet()
+    if once:
+        return _once(fleet, json)
+    every = interval or fleet.settings.get("monitor.interval")
+    for number, report in enumerate(watching.watch(fleet, every)):
+        if json and (report.happened or not number):
+            render.document(_document(report), one_line=True)
+        elif not json:
+            if not number:
+                show(report.gauges)
+            for who, what in report.happened:
+                render.out(f"{fleet.now()[11:19]} {_who(report.gauges, who)}: {render.clean(what)}")
+    return 0
+
+
+def _once(fleet: Fleet, json: bool) -> int:
+    from openclaw.continuity import watching  # as above
+
+    report, other = watching.once(fleet)
+    if other:
+        render.warn(f"{other}: it acts, this one only looks")
+    if json:
+        render.document(_document(report))
+    else:
+        show(report.gauges)
+        for who, what in report.happened:
+            render.out(f"{_who(report.gauges, who)}: {render.clean(what)}")
+    return NEEDS_PERSON if report.stuck else 0
+
+
+def _document(report: Report) -> dict[str, Any]:
+    return {
+        "agents": [each.as_json() for each in report.gauges],
+        "happened": [{"id": who, "what": what} for who, what in report.happened],
+        "needs_person": report.stuck,
+    }
+
+
+def _who(found: Sequence[Gauge], who: str) -> str:
+    return next((_named(each) for each in found if each.who == who), who or "monitor")

@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 from openclaw.context import levels
 from openclaw.context.levels import Fill, Thresholds
 from openclaw.continuity import mains
+from openclaw.errors import BadInput
 from openclaw.sessions import gauge
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import settle
 from openclaw.store import crossings, sessions, turns
 from openclaw.store.mains import Main
 from openclaw.store.sessions import Session, percent
+from openclaw.tasks.request import POLICIES
 from openclaw.usage import ledger
 from openclaw.usage import main as main_usage
 
@@ -73,14 +75,9 @@ def gauges(fleet: Fleet) -> tuple[list[Gauge], Thresholds]:
 
 def check_policies(fleet: Fleet) -> None:
     """BadInput for a policy that is none."""
-    from openclaw.errors import BadInput
-
     for key in ("context.policy", "context.main_policy"):
         if (word := fleet.settings.get(key)) not in POLICIES:
             raise BadInput(f"{key} is {word[:40]!r}", "it is warn or compact", "bad_config")
-
-
-POLICIES = ("warn", "compact")
 
 
 def _sessions(fleet: Fleet, rows: Sequence[Session]) -> list[Gauge]:

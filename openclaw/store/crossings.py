@@ -68,3 +68,8 @@ def notes(connection: sqlite3.Connection) -> dict[str, str]:
     """What people should know about open ones, by who."""
     rows = connection.execute("SELECT who, why FROM crossings WHERE cleared_at IS NULL AND why != '' ORDER BY number")
     return {str(row[0]): str(row[1]) for row in rows}
+
+
+def ever(connection: sqlite3.Connection, who: str) -> bool:
+    """Whether this one has crossed anything at any time."""
+    return connection.execute("SELECT 1 FROM crossings WHERE who = ? LIMIT 1", (who,)).fetchone() is not None

@@ -244,6 +244,13 @@ def end(
     return changed == 1
 
 
+def explain(connection: sqlite3.Connection, id: str, reason: str) -> None:
+    """Why an ended session did, where nobody has said so; the caller holds the transaction."""
+    connection.execute(
+        "UPDATE sessions SET reason = ? WHERE id = ? AND reason = '' AND ended_at IS NOT NULL", (reason, id)
+    )
+
+
 def give_up(connection: sqlite3.Connection, ids: Sequence[str], now: str) -> None:
     """Lost ones that nobody wants back."""
     connection.executemany(
