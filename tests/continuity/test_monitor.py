@@ -183,3 +183,20 @@ def test_policies_that_are_none_are_refused(box: Box) -> None:
     with Fleet(Settings(box.env, str(box.work))).store as store:
         assert sessions.find(store, made).on_context == "compact"
     assert box.json("context", made)["policy"] == "compact"
+
+
+def test_the_script_of_that_name_looks_once(talk: Talk) -> None:
+    script = Path(__file__).parents[2] / "scripts" / "context-monitor.py"
+    talk.turn(190_000)
+    done = subprocess.run(
+        [sys.executable, script, "--json"],
+        env=talk.box.env,
+        cwd=talk.box.work,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 6 and json.loads(done.stdout)["needs_person"] == ["conv-1"], done.stderr
+    talk.compact()
+    done = subprocess.run([sys.executable, script], env=talk.box.env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and "unknown" in done.stdout
