@@ -224,3 +224,15 @@ def test_killed_again_and_again_it_compacts_once_and_tells_once(claude: Claude) 
         watched(claude)
     assert told_to_go_on(claude) == 1
     assert len(claude.api.turns) == 4, "two turns, one compaction, one turn"
+
+
+def test_what_could_only_loop_is_refused_with_the_arithmetic(claude: Claude) -> None:
+    id = begun(claude, "--on-context", "compact")
+    grown(claude, id, 175_000)
+    env = {"OPENCLAW_CONTEXT_LEAVES": "160k"}
+    before = len(claude.api.turns)
+    report = claude.box.json("monitor", "--once", exit=6, env=env)
+    why = "85 % of 200000 tokens = 170000 can't help: the fixed prefix of 20000 and the about 160000 that a compaction"
+    assert why in report["happened"][-1]["what"] and report["needs_person"] == [id]
+    assert why in claude.box.cli("context").stdout
+    assert not claude.box.json("monitor", "--once", exit=6, env=env)["happened"] and len(claude.api.turns) == before
