@@ -46,6 +46,8 @@ VERBS = {
     "handoff": Verb("Survive compaction", "continuity", "give each open item of active-tasks.md to a sub-agent, once"),
     "note": Verb("Survive compaction", "continuity", "write down what must not be forgotten"),
     "hooks": Verb("Survive compaction", "hooks", "have Claude Code and Codex keep their main session under care"),
+    "context": Verb("Context", "monitor", "how full the context of each agent is"),
+    "monitor": Verb("Context", "monitor", "watch all contexts and budgets, and act when they run full"),
     "tokens": Verb("Context", "files", "count the tokens of files"),
     "init": Verb("Set-up", "setup", "make a workspace: the files that agents and people share"),
     "doctor": Verb("Set-up", "setup", "check everything openclaw stands on, and mend it with --fix"),

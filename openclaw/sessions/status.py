@@ -100,7 +100,12 @@ def _read_usage(fleet: Fleet, rows: Sequence[Session]) -> bool:
         return False
     from openclaw.usage import ledger  # only where a program reports
 
-    return ledger.refresh(fleet.store, reporting, fleet.now())
+    if not ledger.refresh(fleet.store, reporting, fleet.now()):
+        return False
+    from openclaw.sessions import gauge  # only where a turn has ended
+
+    gauge.judge(fleet, sessions.by_ids(fleet.store, [s.id for s in reporting]))
+    return True
 
 
 def known_server(fleet: Fleet, rows: Sequence[Session]) -> Server | None:
