@@ -65,12 +65,12 @@ class Room:
         """A request went through."""
         self._overflows = 0
 
-    def compact(self, target: int, why: str, wish: str = "") -> bool:
-        """Make it `target` tokens; whether it became smaller. `wish` says what matters, in a person's words."""
+    def compact(self, target: int | None, why: str, wish: str = "") -> bool:
+        """Make it `target` tokens, None: as few as it gets; whether it became smaller. `wish` says what matters, in a
+        person's words."""
         conversation, before = self.conversation, self.conversation.context()
-        found = shrink.shrunk(
-            conversation.messages, conversation.estimated(target), self.place, wish, conversation.path
-        )
+        aim = None if target is None else conversation.estimated(target)
+        found = shrink.shrunk(conversation.messages, aim, self.place, wish, conversation.path)
         if found is None:
             return False
         conversation.compact(found.messages, why, before=before, done=found.done)

@@ -32,8 +32,12 @@ class Shrunk(NamedTuple):
     done: str
 
 
-def shrunk(history: Sequence[Message], target: int, place: Place, wish: str = "", path: str = "") -> Shrunk | None:
+def shrunk(
+    history: Sequence[Message], target: int | None, place: Place, wish: str = "", path: str = ""
+) -> Shrunk | None:
     """The conversation in `target` estimated tokens, or as near as it gets; None when it can't become smaller.
+
+    Without a target all goes that may, but for the last exchanges: the more of them, the better.
 
     Pairs stay whole, and system prompts, what the user said and decisions as they are. `wish` is what a person wants
     kept, `path` is where all of it stands.
@@ -41,13 +45,13 @@ def shrunk(history: Sequence[Message], target: int, place: Place, wish: str = ""
     before = _tokens(history)
     best, done = list(history), ""
     for keep in KEPT:
-        found = _compacted(history, target, keep, place, path)
+        found = _compacted(history, target or 1, keep, place, path)
         if _tokens(found) < _tokens(best):
-            best, done = found, f"the last {keep} exchanges are kept"
-        if _tokens(best) <= target:
+            best, done = found, f"the last {f'{keep} exchanges are' if keep > 1 else 'exchange is'} kept"
+        if _tokens(best) <= (before - 1 if target is None else target):
             break
     for rounds, unseen in ROUNDS:
-        if _tokens(best) <= target:
+        if target is None or _tokens(best) <= target:
             break
         start, last = _start(history, rounds), len(history) if unseen else _start(history, 1)
         large = max(100, target // LARGE)
