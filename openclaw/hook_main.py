@@ -76,7 +76,7 @@ def recall(state_dir: str, workspace: str, raw: bytes) -> str:
     words = [sys.executable, "-P", "-m", "openclaw.hook_recall"]  # -P: nothing of the folder it works in is imported
     pipe = subprocess.PIPE
     try:
-        child = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, cwd="/")
+        child = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
         try:
             said, problem = child.communicate(raw, RECALL_SECONDS)
         except subprocess.TimeoutExpired:
