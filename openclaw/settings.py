@@ -80,7 +80,7 @@ DECLARED = {
         ),
         Setting("context.policy", "text", "warn", "what the monitor does with a full sub-agent: warn or compact"),
         Setting("context.main_policy", "text", "warn", "the same for the main agent"),
-        Setting("context.leaves", "count", 5000, "tokens that a compaction is expected to leave, until one was seen"),
+        Setting("context.leaves", "count", 5000, "tokens of conversation that a compaction is expected to leave"),
         Setting("budget.warn", "count", 80, "percent of --budget-tokens: warning"),
         Setting("budget.compact", "count", 90, "percent of --budget-tokens: compaction"),
         Setting("budget.halt", "count", 100, "percent of --budget-tokens: its state is saved and it is ended"),
