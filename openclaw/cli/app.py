@@ -45,6 +45,7 @@ VERBS = {
     "snapshots": Verb("Survive compaction", "continuity", "list, show, compare and prune snapshots"),
     "handoff": Verb("Survive compaction", "continuity", "give each open item of active-tasks.md to a sub-agent, once"),
     "note": Verb("Survive compaction", "continuity", "write down what must not be forgotten"),
+    "compact": Verb("Context", "compact", "make a conversation's history small, and lose no task, decision or pair"),
     "tokens": Verb("Context", "files", "count the tokens of files"),
     "init": Verb("Set-up", "setup", "make a workspace: the files that agents and people share"),
     "doctor": Verb("Set-up", "setup", "check everything openclaw stands on, and mend it with --fix"),

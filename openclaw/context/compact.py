@@ -9,13 +9,14 @@ before and after.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from openclaw.context import marks
 from openclaw.context.forms.shared import stand_in
 from openclaw.context.history import Attachment, Call, Message, Part, Result, Text
 from openclaw.context.ledger import reading, sayings
-from openclaw.context.ledger.facts import Facts, gather
+from openclaw.context.ledger.facts import Facts, gather, in_play
 from openclaw.context.ledger.text import written
 from openclaw.context.policy import Policy
 from openclaw.context.repair import Repaired, repaired
@@ -48,7 +49,7 @@ class Report(NamedTuple):
 
     @property
     def reached(self) -> bool:
-        return self.after <= self.target
+        return self.target <= 0 or self.after <= self.target
 
     def as_json(self) -> dict[str, Any]:
         repaired = {"moved": self.moved, "unanswered": self.unanswered, "unasked": self.unasked}
@@ -138,7 +139,7 @@ class _Work:
         if self.size <= self.policy.target:
             return "the target is reached" if self.steps else "nothing to do: it is within the target already"
         if self.policy.target <= 0:
-            return "all that may be summarised is"
+            return "all that may go is summarised" if self.steps else "nothing to do: all of it is always kept"
         kept = sum(self.sizes[len(self.sizes) - self.kept :]) if self.kept else 0
         return f"what is always kept takes {self.size} tokens, {kept} of them the last exchanges"
 
@@ -210,8 +211,11 @@ class _Work:
         earlier = facts.earlier
         replaced = sum(tokens(message, self.count) for unit in gone for message in unit.messages) + earlier[1]
         known = gather(facts.facts, [unit for unit in original[:upto] if _state_of(unit.head) is None])
+        in_play(known, units([message for unit in masked[upto:] for message in unit.messages] + list(tail)), known.end)
         number = sum(len(unit.messages) for unit in gone) + earlier[0]
-        budget = min(max(round(self.policy.share * replaced), self.policy.state_least), self.policy.state_most)
+        whole = earlier[1] + sum(tokens(message, self.count) for unit in original for message in unit.messages)
+        whole += sum(tokens(message, self.count) for message in tail)
+        budget = min(max(round(self.policy.share * whole), self.policy.state_least), self.policy.state_most)
         if self.summarize:
             texts = [message for unit in original[:upto] for message in unit.messages]
             known.summary = _inside(self.summarize(texts, known.summary, budget) or known.summary)
@@ -242,8 +246,9 @@ def _sorted(old: Sequence[Unit]) -> tuple[list[Message], _Earlier, list[Unit], i
     talk: list[str] = []
     asked = False  # whether the model's last words were a question: then "ok" is an answer
     idle = False  # whether the user's last words were small talk
-    for unit in old:
+    for unit, after in zip_longest(old, old[1:]):
         head = unit.head
+        answered = after is not None and after.head.role == "assistant"  # in what was compacted before nothing is
         if (state := _state_of(head)) is not None:
             stood_for = reading.stands_for(state) or (0, 0)
             facts = reading.read(state)
@@ -252,7 +257,7 @@ def _sorted(old: Sequence[Unit]) -> tuple[list[Message], _Earlier, list[Unit], i
             gone.append(unit)
             small += idle and not head.calls
             asked = head.text.rstrip().endswith(("?", "？")) or bool(head.calls)
-        elif head.role == "user" and sayings.small(head.text) and "\n" not in head.text and not asked:
+        elif head.role == "user" and answered and not asked and "\n" not in head.text and sayings.small(head.text):
             gone.append(unit)
             talk.append(head.text.strip())
             small += 1

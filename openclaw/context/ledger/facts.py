@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openclaw.context.history import Message
+from openclaw.context.history import Call, Message, Result, Text
 from openclaw.context.ledger import actions, sayings, words
 from openclaw.context.units import Unit
 
-SAID, EARLIER = "said", -1
-REPORTS, LEANINGS, ERRORS = 60, 40, 40  # so many are gathered; the text has room for fewer
+SAID, PRINTED, EARLIER = "said", "printed", -1
+TOLD = 400  # characters: a longer text tells how things stand, a shorter one what comes next
 
 
 class File:
@@ -40,11 +40,12 @@ class Command:
 class Name:
     """In how many units a name occurs, when last, and in what."""
 
-    __slots__ = ("asked", "kind", "last", "said", "seen", "sources")
+    __slots__ = ("asked", "crowd", "kind", "last", "said", "seen", "sources")
 
     def __init__(self, kind: int) -> None:
         self.kind = kind
         self.seen = 0
+        self.crowd = 1 << 30  # in how small a text, counted in names
         self.asked = False  # whether the model itself wrote it into a call
         self.said = False  # whether somebody spoke of it
         self.last = EARLIER
@@ -54,8 +55,9 @@ class Name:
         """How likely it is needed again: late and often beats early and once, a file beats a command's output."""
         inside = any(source in files for source in self.sources)
         printed = not (inside or self.asked or self.said)  # only ever in what a command put out
-        worth = 1.5 * (self.last + 1) / (end + 1) + 0.5 * math.log(1 + (min(self.seen, 2) if printed else self.seen))
-        worth += 0.7 * self.asked + 0.3 * self.said + 0.7 * inside - 0.5 * printed
+        worth = 3.0 * (self.last + 1) / (end + 1) + 0.5 * math.log(1 + (min(self.seen, 2) if printed else self.seen))
+        worth += 0.5 * self.asked + 0.3 * self.said + 0.7 * inside
+        worth -= 0.4 * math.log(max(self.crowd, 3)) * printed  # one of a hundred in a listing tells little
         return worth - (1.0 if self.kind in (words.HEX, words.CODE) else 0.0)
 
 
@@ -93,8 +95,8 @@ class Facts:
 
     def note_names(self, text: str, source: str, at: int, asked: bool = False, codes: bool = False) -> None:
         """Remember the names of a text under where they stood."""
-        known = self.names
-        for word, count, kind in words.names(text):
+        known, inside = self.names, list(words.names(text))
+        for word, count, kind in inside:
             if kind == words.CODE and not codes and word not in known:
                 continue  # mixed letters and digits are mostly noise, unless somebody asked for them
             name = known.get(word)
@@ -104,6 +106,7 @@ class Facts:
             name.asked = name.asked or asked
             name.said = name.said or source == SAID
             name.last = max(name.last, at)
+            name.crowd = min(name.crowd, len(inside))
             name.sources[source] += count
 
 
@@ -120,6 +123,29 @@ def gather(found: Facts, units: Sequence[Unit]) -> Facts:
     found.end = max(len(units) - 1, 0)
     _settle(found, mentioned)
     return found
+
+
+def in_play(found: Facts, units: Sequence[Unit], end: int) -> None:
+    """Add the names and paths of units that stay as they are: what is done in them is told when they go."""
+    mentioned: list[tuple[str, int, bool]] = []
+    for at, unit in enumerate(units, end + 1):
+        for message in unit.messages:
+            for part in message.parts:
+                match part:
+                    case Text(text):
+                        found.note_names(text, SAID, at)
+                        mentioned += [(path, at, True) for path in words.paths(text)]
+                    case Call():
+                        did = actions.action(part)
+                        given = actions.words_of(did.given)
+                        source = did.target if did.kind in ("change", "read") else SAID
+                        found.note_names(given, source, at, asked=True)
+                        mentioned += [(path, at, True) for path in words.paths(given)]
+                    case Result(_, content):
+                        found.note_names(content, PRINTED, at)
+                        mentioned += [(path, at, False) for path in words.paths(content)]
+    found.end = max(found.end, end + len(units))
+    _settle(found, mentioned)
 
 
 def _asked(found: Facts, message: Message, at: int, mentioned: list[tuple[str, int, bool]]) -> None:
@@ -146,7 +172,7 @@ def _work(found: Facts, unit: Unit, at: int, mentioned: list[tuple[str, int, boo
             found.leanings[sentence] = at
         if report := sayings.reported(text):
             found.reports[actions.clipped(report, 140)] = at
-            found.status = actions.clipped(report, 240)
+            found.status = sayings.told(text) if len(text) > TOLD else actions.clipped(report, 240)
     results = {result.call_id: result for message in unit.messages[1:] for result in message.results}
     for call in unit.head.calls:
         did = actions.action(call)
@@ -229,6 +255,8 @@ def _settle(found: Facts, mentioned: Sequence[tuple[str, int, bool]]) -> None:
     for path in files:
         by_end.setdefault(ending(path), path)
     for path, at, asked in mentioned:
+        if not asked and words.MADE.search(path):
+            continue
         short = relative(path, root)
         known_as = short if short in files else by_end.setdefault(ending(short), short)
         file = files.setdefault(known_as, File(at))

@@ -13,6 +13,7 @@ HEAD = re.compile(re.escape(layout.MARK) + r" What (\d+) earlier messages \((\d+
 ROOT = re.compile(r" Paths are below ([^\n]+)/\.$")
 FILE = re.compile(r"- (.+?)(?: ×(\d+))?(?:: (.*))?$")
 RAN = re.compile(r"- (.*?)(?: ×(\d+))?(?: → (ok|failed)(, failed before)?(?:: (.*))?)?$")
+TOOL = re.compile(r"([^;(]+)\(([^()]*)\)(?:; |$)")
 TITLES = {f"## {title}": title for title in layout.SECTIONS}
 
 
@@ -51,8 +52,8 @@ def read(text: str) -> Facts:
         source, _, names = line[2:].rpartition(": ")
         _names(found, source or SAID, names)
     for line in sections.get(layout.TOOLS, ()):
-        name, _, keys = line[2:].partition(": ")
-        found.tools[name] = [key for key in keys.split(", ") if key]
+        for name, keys in TOOL.findall(line[2:]):
+            found.tools[name] = [key for key in keys.split(", ") if key]
     return found
 
 
@@ -97,7 +98,7 @@ def _files(found: Facts, lines: Sequence[str]) -> None:
 def _names(found: Facts, source: str, names: str) -> None:
     for word in names.split(", ") if names else ():
         name = found.names.setdefault(word, Name(words.kind(word) or words.SNAKE))
-        name.seen = 2
+        name.seen, name.crowd = 2, 1
         name.said = True
         name.sources[source] += 1
 
