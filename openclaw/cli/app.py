@@ -48,6 +48,7 @@ VERBS = {
     "hooks": Verb("Survive compaction", "hooks", "have Claude Code and Codex keep their main session under care"),
     "context": Verb("Context", "monitor", "how full the context of each agent is"),
     "monitor": Verb("Context", "monitor", "watch all contexts and budgets, and act when they run full"),
+    "compact": Verb("Context", "compact", "make a conversation's history small, and lose no task, decision or pair"),
     "tokens": Verb("Context", "files", "count the tokens of files"),
     "init": Verb("Set-up", "setup", "make a workspace: the files that agents and people share"),
     "doctor": Verb("Set-up", "setup", "check everything openclaw stands on, and mend it with --fix"),
