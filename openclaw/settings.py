@@ -68,6 +68,13 @@ DECLARED = {
             "local.result_tokens", "count", 5000, "what it is shown of a tool's result; longer ones are kept aside"
         ),
         Setting("local.command_limit", "duration", 120.0, "time limit of its commands when it names none"),
+        Setting("compact.percent", "count", 80, "`local` compacts when its window is so full"),
+        Setting("compact.tokens", "count", 0, "or after so many tokens; 0: never for that"),
+        Setting("compact.after", "duration", 0.0, "or after so long a time; 0: never for that"),
+        Setting("compact.turns", "count", 0, "or after so many model calls; 0: never for that"),
+        Setting("contextPruning.mode", "text", "off", "off, default, or aggressive: as small as it gets"),
+        Setting("contextPruning.maxMessages", "count", 0, "compacted when it has more messages; 0: never for that"),
+        Setting("contextPruning.compactAfter", "count", 0, "compacted after so many exchanges; 0: never for that"),
         Setting("log_bytes", "count", 67_108_864, "how much of a window's output is logged"),
     )
 }
