@@ -86,6 +86,13 @@ DECLARED = {
         Setting("budget.halt", "count", 100, "percent of --budget-tokens: its state is saved and it is ended"),
         Setting("budget.defaults", "flag", False, "the types' own budgets hold also where nobody has named a type"),
         Setting("monitor.interval", "duration", 5.0, "time between two looks of the monitor"),
+        Setting("compact.percent", "count", 80, "`local` compacts when its window is so full"),
+        Setting("compact.tokens", "count", 0, "or after so many tokens; 0: never for that"),
+        Setting("compact.after", "duration", 0.0, "or after so long a time; 0: never for that"),
+        Setting("compact.turns", "count", 0, "or after so many model calls; 0: never for that"),
+        Setting("contextPruning.mode", "text", "off", "off, default, or aggressive: as small as it gets"),
+        Setting("contextPruning.maxMessages", "count", 0, "compacted when it has more messages; 0: never for that"),
+        Setting("contextPruning.compactAfter", "count", 0, "compacted after so many exchanges; 0: never for that"),
         Setting("log_bytes", "count", 67_108_864, "how much of a window's output is logged"),
     )
 }

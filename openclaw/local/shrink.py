@@ -33,7 +33,12 @@ class Shrunk(NamedTuple):
 
 
 def shrunk(
-    history: Sequence[Message], target: int | None, place: Place, wish: str = "", path: str = ""
+    history: Sequence[Message],
+    target: int | None,
+    place: Place,
+    wish: str = "",
+    path: str = "",
+    keep_last: int = KEPT[0],
 ) -> Shrunk | None:
     """The conversation in `target` estimated tokens, or as near as it gets; None when it can't become smaller.
 
@@ -44,7 +49,7 @@ def shrunk(
     """
     before = _tokens(history)
     best, done = list(history), ""
-    for keep in KEPT:
+    for keep in sorted({min(keep, keep_last) for keep in KEPT}, reverse=True):
         found = _compacted(history, target or 1, keep, place, path)
         if _tokens(found) < _tokens(best):
             best, done = found, f"the last {f'{keep} exchanges are' if keep > 1 else 'exchange is'} kept"
