@@ -57,7 +57,7 @@ class Name:
         printed = not (inside or self.asked or self.said)  # only ever in what a command put out
         worth = 3.0 * (self.last + 1) / (end + 1) + 0.5 * math.log(1 + (min(self.seen, 2) if printed else self.seen))
         worth += 0.5 * self.asked + 0.3 * self.said + 0.7 * inside
-        worth -= 0.4 * math.log(max(self.crowd, 3)) * printed  # one of a hundred in a listing tells little
+        worth -= 0.5 * math.log(max(self.crowd, 3)) * printed  # one of a hundred in a listing tells little
         return worth - (1.0 if self.kind in (words.HEX, words.CODE) else 0.0)
 
 
@@ -155,7 +155,7 @@ def _asked(found: Facts, message: Message, at: int, mentioned: list[tuple[str, i
     mentioned += [(path, at, True) for path in words.paths(text)]
     if not text or sayings.made(text) or sayings.small(text) or len(text) > 20_000:
         return
-    first = actions.clipped(text, 200)
+    first = actions.clipped(text, 160)
     found.task, found.latest = found.task or first, first
     for sentence in sayings.preferences(text)[:5]:
         found.preferences.setdefault(sentence, at)
@@ -204,7 +204,7 @@ def _work(found: Facts, unit: Unit, at: int, mentioned: list[tuple[str, int, boo
             _ran(found, did.target, failed, line, at)
             for _, hash, subject in actions.COMMIT.findall(result.content):
                 found.commits[f"{hash} {actions.clipped(subject, 100)}"] = at
-        if failed and line:
+        if failed and line and did.kind != "change":  # an edit that did not match is made again at once
             found.errors[line] = (at, did.target)
         if call.name in ("AskUserQuestion", "ask_user", "request_user_input"):
             found.decisions.setdefault(" ".join(result.content.split())[:2000], at)
@@ -255,7 +255,7 @@ def _settle(found: Facts, mentioned: Sequence[tuple[str, int, bool]]) -> None:
     for path in files:
         by_end.setdefault(ending(path), path)
     for path, at, asked in mentioned:
-        if not asked and words.MADE.search(path):
+        if not asked and (words.MADE.search(path) or path.startswith("../")):
             continue
         short = relative(path, root)
         known_as = short if short in files else by_end.setdefault(ending(short), short)

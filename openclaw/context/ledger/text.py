@@ -21,8 +21,8 @@ SECTIONS = (SUMMARY, TASK, DECIDED, PREFERRED, CHANGED, SEEN, RAN, ERRORS, NAMES
 HEAD = "{mark} What {messages} earlier messages ({tokens} tokens) came to; the user's own stand before it.{where}"
 WHERE = " All of them: {where}."
 # shares of the tokens that a section may take; files and names get what is left
-SHARES = {"todos": 0.10, "status": 0.06, "reports": 0.05, "preferences": 0.03, "leanings": 0.03, "commits": 0.06,
-          "runs": 0.08, "errors": 0.04, "tools": 0.03}  # fmt: skip
+SHARES = {"todos": 0.10, "status": 0.06, "reports": 0.04, "preferences": 0.03, "leanings": 0.03, "commits": 0.06,
+          "runs": 0.07, "errors": 0.03, "tools": 0.03}  # fmt: skip
 FILES = 0.6  # of what is left, at most this much for the paths; the names take the rest
 LENGTH = 0.03  # of a name's worth for each letter: two short names for one long one
 Count = Callable[[str], int]
@@ -49,14 +49,16 @@ class Room:
 
 def written(facts: Facts, tokens: int, count: Count, messages: int, replaced: int, where: str = "") -> str:
     """The state in at most `tokens` tokens, more only for decisions. `replaced` is what it stands for, in tokens."""
-    spare = 0
-    for _ in range(4):  # tokens of parts don't quite add up to those of the whole
-        text = _written(facts, tokens - spare, count, messages, replaced, where)
+    best, room = "", tokens
+    for _ in range(5):  # tokens of parts don't quite add up to those of the whole
+        text = _written(facts, room, count, messages, replaced, where)
         over = count(text) - tokens
         if over <= 0:
+            best = max(best, text, key=len)
+        if -0.005 * tokens <= over <= 0:
             break
-        spare += over + 4
-    return text
+        room -= over + (2 if over > 0 else 0)
+    return best or text
 
 
 def _written(facts: Facts, tokens: int, count: Count, messages: int, replaced: int, where: str) -> str:
@@ -72,15 +74,16 @@ def _written(facts: Facts, tokens: int, count: Count, messages: int, replaced: i
     room.left -= sum(count(line) + 1 for line in sections[SMALL] + sections[DECIDED])
     sections[TASK] = _task(facts, room, tokens)
     sections[PREFERRED] = _recent(facts.preferences, room, SHARES["preferences"] * tokens)
-    sections[PREFERRED] += _recent(
-        {line: at for line, at in facts.leanings.items() if clipped(line, 140) not in facts.reports}, room,
-        SHARES["leanings"] * tokens)
+    told_already = "\n".join(sections[TASK])
+    why = {line: at for line, at in facts.leanings.items() if clipped(line, 60).rstrip("…") not in told_already}
+    sections[PREFERRED] += _recent(why, room, SHARES["leanings"] * tokens)
     sections[RAN] = _recent(facts.commits, room, SHARES["commits"] * tokens, "- commit ")
     sections[RAN] += _commands(facts, room, SHARES["runs"] * tokens)
     sections[ERRORS] = _errors(facts, room, SHARES["errors"] * tokens)
     calls = room.take((f"{name}({', '.join(keys)})" for name, keys in facts.tools.items()), SHARES["tools"] * tokens)
     sections[TOOLS] = [f"- {'; '.join(calls)}"] if calls else []
     told = set(WORD.findall("\n".join(line for lines in sections.values() for line in lines)))
+    room.left -= sum(count(f"## {title}") + 1 for title, lines in sections.items() if lines)
     sections |= _files_and_names(facts, room, told)
     root = f" Paths are below {facts.root}/." if facts.root else ""
     rows = [head + root]
@@ -96,7 +99,7 @@ def _task(facts: Facts, room: Room, tokens: int) -> list[str]:
         asked.append(f"- asked last: {facts.latest}")
     lines = room.take(asked, room.left)
     lines += room.take([f"- {todo}" for todo in facts.todos], SHARES["todos"] * tokens)
-    reports = {line: at for line, at in facts.reports.items() if not facts.status.startswith(line[:60])}
+    reports = {line: at for line, at in facts.reports.items() if line[:60].rstrip("…") not in facts.status}
     lines += _recent(reports, room, SHARES["reports"] * tokens, "- then: ")
     now = [f"- now: {clipped(facts.status, letters)}" for letters in (700, 400, 240, 120, 60)] if facts.status else []
     most = SHARES["status"] * tokens
@@ -135,7 +138,7 @@ def _errors(facts: Facts, room: Room, most: float) -> list[str]:
 
 def _files_and_names(facts: Facts, room: Room, told: set[str]) -> dict[str, list[str]]:
     """The files in play, the changed ones apart, and the names that nothing else has told yet."""
-    room.left -= room.count("\n".join(f"## {title}" for title in SECTIONS))
+    room.left -= room.count("\n".join(f"## {title}" for title in (CHANGED, SEEN, NAMES)))
     best = sorted(facts.files, key=lambda path: worth(facts.files[path], facts.end), reverse=True)
     tails = {path: _file_line(path, facts.files[path]) for path in best}
     chosen = room.take((tails[path] for path in best), FILES * room.left)
@@ -152,7 +155,7 @@ def _files_and_names(facts: Facts, room: Room, told: set[str]) -> dict[str, list
         sources = facts.names[word].sources
         inside = [source for source in sources if source in chosen_files]
         source = max(inside or sources, key=lambda source: sources[source], default=SAID)
-        cost = room.count(", " + word) + (0 if source in under or source in chosen_files else room.count(source) + 3)
+        cost = room.count(" " + word) + (0 if source in under or source in chosen_files else room.count(source) + 3)
         if cost > room.left:
             break
         room.left -= cost
@@ -165,7 +168,7 @@ def _files_and_names(facts: Facts, room: Room, told: set[str]) -> dict[str, list
     return {
         CHANGED: _grouped(changed, facts, under),
         SEEN: _grouped([path for path in files if not facts.files[path].edits], facts, under),
-        NAMES: [f"- {source}: {', '.join(under[source])}" for source in others],
+        NAMES: [f"- {source}: {' '.join(under[source])}" for source in others],
     }
 
 
@@ -186,7 +189,7 @@ def _grouped(files: Sequence[str], facts: Facts, under: dict[str, list[str]]) ->
             lines.append(f"- {seen}")
         for path in told:
             names = under.get(path)
-            lines.append(_file_line(path, facts.files[path]) + (f": {', '.join(names)}" if names else ""))
+            lines.append(_file_line(path, facts.files[path]) + (f": {' '.join(names)}" if names else ""))
     return lines
 
 
