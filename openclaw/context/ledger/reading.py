@@ -100,7 +100,7 @@ def _names(found: Facts, source: str, names: str) -> None:
         name = found.names.setdefault(word, Name(words.kind(word) or words.SNAKE))
         name.seen, name.crowd = 2, 1
         name.said = True
-        name.sources[source] += 1
+        name.sources[source] = 1
 
 
 def _ran(found: Facts, line: str) -> None:

@@ -8,6 +8,7 @@ occurs most.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from openclaw.context.ledger.actions import clipped, looks_only
 from openclaw.context.ledger.facts import SAID, Facts, File, worth
@@ -50,18 +51,33 @@ class Room:
 def written(facts: Facts, tokens: int, count: Count, messages: int, replaced: int, where: str = "") -> str:
     """The state in at most `tokens` tokens, more only for decisions. `replaced` is what it stands for, in tokens."""
     best, room = "", tokens
-    for _ in range(5):  # tokens of parts don't quite add up to those of the whole
-        text = _written(facts, room, count, messages, replaced, where)
+    ranked = _ranked(facts)
+    for _ in range(3):  # tokens of parts don't quite add up to those of the whole
+        text = _written(facts, ranked, room, count, messages, replaced, where)
         over = count(text) - tokens
-        if over <= 0:
-            best = max(best, text, key=len)
-        if -0.005 * tokens <= over <= 0:
-            break
+        if -0.01 * tokens <= over <= 0 or text == best:
+            return text
+        best = max(best, text, key=len) if over <= 0 else best
         room -= over + (2 if over > 0 else 0)
     return best or text
 
 
-def _written(facts: Facts, tokens: int, count: Count, messages: int, replaced: int, where: str) -> str:
+class Ranked(NamedTuple):
+    """What is in play, the likeliest to be needed first."""
+
+    files: list[str]
+    names: list[str]
+
+
+def _ranked(facts: Facts) -> Ranked:
+    files = sorted(facts.files, key=lambda path: worth(facts.files[path], facts.end), reverse=True)
+    scores = {word: name.score(facts.end, facts.files) - LENGTH * len(word) for word, name in facts.names.items()}
+    return Ranked(files, sorted(scores, key=lambda word: scores[word], reverse=True))
+
+
+def _written(
+    facts: Facts, ranked: Ranked, tokens: int, count: Count, messages: int, replaced: int, where: str
+) -> str:
     place = WHERE.format(where=where) if where else ""
     head = HEAD.format(mark=MARK, messages=messages, tokens=replaced, where=place)
     room = Room(tokens - count(head), count)
@@ -84,7 +100,7 @@ def _written(facts: Facts, tokens: int, count: Count, messages: int, replaced: i
     sections[TOOLS] = [f"- {'; '.join(calls)}"] if calls else []
     told = set(WORD.findall("\n".join(line for lines in sections.values() for line in lines)))
     room.left -= sum(count(f"## {title}") + 1 for title, lines in sections.items() if lines)
-    sections |= _files_and_names(facts, room, told)
+    sections |= _files_and_names(facts, ranked, room, told)
     root = f" Paths are below {facts.root}/." if facts.root else ""
     rows = [head + root]
     for title in SECTIONS:
@@ -136,20 +152,18 @@ def _errors(facts: Facts, room: Room, most: float) -> list[str]:
     return _recent(lines, room, most)
 
 
-def _files_and_names(facts: Facts, room: Room, told: set[str]) -> dict[str, list[str]]:
+def _files_and_names(facts: Facts, ranked: Ranked, room: Room, told: set[str]) -> dict[str, list[str]]:
     """The files in play, the changed ones apart, and the names that nothing else has told yet."""
     room.left -= room.count("\n".join(f"## {title}" for title in (CHANGED, SEEN, NAMES)))
-    best = sorted(facts.files, key=lambda path: worth(facts.files[path], facts.end), reverse=True)
-    tails = {path: _file_line(path, facts.files[path]) for path in best}
-    chosen = room.take((tails[path] for path in best), FILES * room.left)
-    files = [path for path in best if tails[path] in set(chosen)]
+    tails = {path: _file_line(path, facts.files[path]) for path in ranked.files}
+    chosen = set(room.take((tails[path] for path in ranked.files), FILES * room.left))
+    files = [path for path in ranked.files if tails[path] in chosen]
     folders = {_folder(path) for path in files}
     room.left -= sum(room.count(folder) + 3 for folder in folders)
     told |= set(WORD.findall("\n".join(files)))
     under: dict[str, list[str]] = {}
     chosen_files = set(files)
-    scores = {word: name.score(facts.end, facts.files) - LENGTH * len(word) for word, name in facts.names.items()}
-    for word in sorted(scores, key=lambda word: scores[word], reverse=True):
+    for word in ranked.names:
         if word in told:
             continue
         sources = facts.names[word].sources
