@@ -13,6 +13,7 @@ from openclaw.context.compact import Compacted, compact, tokens
 from openclaw.context.forms import anthropic, files, openai
 from openclaw.context.history import Call, Message, Result, Text, orphans
 from openclaw.context.ledger import reading, sayings
+from openclaw.context.ledger.text import written
 from openclaw.context.policy import Policy
 from openclaw.context.repair import repaired
 from openclaw.context.tokens import estimate
@@ -179,3 +180,32 @@ def test_a_summary_is_kept_above_the_facts() -> None:
     assert reading.read(text).summary.startswith("All parts are fine.")
     again = small([*done.messages, *rounds(30)[2:]], Policy(keep_last=0))
     assert "All parts are fine." in again.messages[-1].text
+
+
+def test_what_a_state_says_is_read_back_and_said_again() -> None:
+    """Nothing of it is lost when it is merged with nothing new."""
+    said = [
+        ("Edit", '{"file_path": "/w/src/app/tree.py", "old_string": "old_name", "new_string": "new_name"}', "done"),
+        ("Read", '{"file_path": "/w/src/app/seen_file.py"}', "def seen_function(): pass"),
+        ("Bash", '{"command": "make test_all"}', "Exit code 2\nTypeError: bad operand\n2 failed, 3 passed"),
+        ("Bash", '{"command": "git commit -m x"}', "[main 1a2b3c4] Mend the tree\n 1 file changed"),
+        ("TodoWrite", '{"todos": [{"content": "port it", "status": "in_progress"}]}', "ok"),
+        ("Task", '{"prompt": "look"}', "the other_name is in lib/far/away.rs"),
+    ]
+    history = [Message("user", (Text("Please mend it; never touch lib/."),))]
+    for number, (name, asked, result) in enumerate(said):
+        calls = (Text("Decision: go on.\nIt stands as it should."), Call(f"{number}", name, asked))
+        history += [Message("assistant", calls), Message("tool", (Result(f"{number}", result + "\npad" * 200),))]
+    text = small(history, Policy(keep_last=0)).messages[-1].text
+    facts = reading.read(text)
+    assert facts.task == "Please mend it; never touch lib/." and facts.root == "/w/src/app"
+    assert list(facts.decisions) == ["Decision: go on."] and facts.todos == ["[>] port it"]
+    assert facts.files["tree.py"].edits == 1 and {"seen_file.py", "lib/far/away.rs"} <= set(facts.files)
+    assert facts.commits == {"1a2b3c4 Mend the tree": -1}
+    ran = facts.commands["make test_all"]
+    assert ran.failed and "TypeError: bad operand" in ran.outcome
+    assert {"old_name", "new_name", "seen_function", "other_name"} <= set(facts.names)
+    assert facts.names["new_name"].sources == {"tree.py": 1}
+    assert facts.tools["Edit"] == ["file_path", "old_string", "new_string"]
+    again = written(facts, 400, estimate, 13, 1)
+    assert sorted(again.split("\n")[1:]) == sorted(text.split("\n")[1:])

@@ -12,7 +12,8 @@ LINE = 600  # characters: a longer line is a paragraph, of which only the senten
 PIECE = re.compile(r"[^\n]+")
 SENTENCE = re.compile(r"(?<=[.!?。！？])(?<!\.\.\.)\s+(?=[A-Z\"'`*(\[\d]|[^\x00-\x7f])")
 DECIDED = re.compile(
-    r"\b(?:decision|decided|we agreed|agreed (?:to|on|that)|settled on|(?:I|we|I've|we've) (?:chose|chosen|opted)"
+    r"(?<![\w/.-])(?:decision(?![./_-]\w)|decided|we agreed|agreed (?:to|on|that)"
+    r"|settled on|(?:I|we|I've|we've) (?:chose|chosen|opted)"
     r"|chose to|we(?:'ll| will) (?:go with|use|keep|stick)|(?:let's|I'll|I will|going to) go with|conclusion:"
     r"|final(?:ly)? choice"
     r"|from now on|entscheid\w+|décid\w+|decisión|decisione)\b|決定|决定|решен[оие]",
