@@ -159,6 +159,13 @@ def test_decisions_and_small_talk() -> None:
     assert done.report.dropped == 4
 
 
+def test_what_is_a_decision() -> None:
+    text = "Let me look.\n**Decisions:**\n\n- keep `a_b`\n- drop c\n\nNow on.\nConclusion: it holds. See src/decision.py."
+    last = "Conclusion: it holds. See src/decision.py."
+    assert sayings.decisions(text) == ["**Decisions:**", "- keep `a_b`", "- drop c", last]
+    assert sayings.decisions("Reading src/decision.py now.") == []
+
+
 def test_a_state_is_merged_and_not_nested() -> None:
     policy = Policy(keep_last=0)
     first = small(rounds(30), policy).messages
