@@ -143,6 +143,41 @@ def test_a_stored_result_says_where_it_is_and_what_it_began_with() -> None:
     assert later.report.steps[0] == "mask"
 
 
+def turn(word: str, count: int) -> list[Message]:
+    """What the user said, and so many rounds of the model."""
+    found = [Message("user", (Text(word),))]
+    for number in range(count):
+        calls = Call(f"{number}", "run", "{}"), Call(f"{number}b", "run", "{}")
+        found.append(Message("assistant", (Text(word), *calls)))
+        found += [Message("tool", (Result(f"{number}", "out"),)), Message("tool", (Result(f"{number}b", "out"),))]
+    return found
+
+
+def test_the_last_exchanges_are_those_of_the_user_and_rounds_where_one_is_long() -> None:
+    def kept(history: list[Message], keep: int) -> list[str]:
+        parts = units(history)
+        return [f"{unit.head.role[0]}:{unit.head.text}" for unit in parts[tail_start(parts, keep) :]]
+
+    history = [*turn("one", 2), *turn("two", 1), *turn("three", 2)]
+    assert kept(history, 0) == []
+    assert kept(history, 1) == ["u:three", "a:three", "a:three"]
+    assert kept(history, 2) == ["u:two", "a:two", "u:three", "a:three", "a:three"]
+    assert len(kept(history, 9)) == len(units(history))
+    assert kept([*turn("one", 1), *turn("long", 40)], 1) == ["a:long"] * 12
+    assert kept([*turn("one", 1), *turn("long", 40)], 10) == ["a:long"] * 30
+
+
+def test_twice_equals_once_where_only_what_was_left_out_makes_a_state_small_enough() -> None:
+    names = " ".join(f"first_name_{number}" for number in range(120))
+    history = [Message("user", (Text("Look."),))]
+    for number in range(9):
+        history += [Message("assistant", (Call(f"{number}", "look_around", "{}"),))]
+        history += [Message("tool", (Result(f"{number}", names.replace("first", f"name{number}")),))]
+    done = small(history, Policy(keep_last=0))
+    assert done.report.steps == ("mask", "reset")
+    assert small(done.messages, Policy(keep_last=0)).messages == done.messages
+
+
 def test_decisions_and_small_talk() -> None:
     said = [
         ("user", "Which database do we take for the ledger?"), ("assistant", "Decision: SQLite, in WAL mode. " * 3),
@@ -154,14 +189,14 @@ def test_decisions_and_small_talk() -> None:
     done = small(history, Policy(keep_last=0))
     texts = [message.text for message in done.messages]
     assert texts[:3] == ["Which database do we take for the ledger?", "Never push to main.", "ok"]  # "ok" is an answer
-    assert "Decision: SQLite, in WAL mode." in texts[3] and "- Never push to main." in texts[3]
+    assert "## Decisions\n- Decision: SQLite, in WAL mode." in texts[3] and "- Never push to main." in texts[3]
     assert "- thanks!\n- how is it going?" in texts[3]
     assert done.report.dropped == 4
 
 
 def test_what_is_a_decision() -> None:
-    text = "Let me look.\n**Decisions:**\n\n- keep `a_b`\n- drop c\n\nNow on.\nConclusion: it holds. See src/decision.py."
     last = "Conclusion: it holds. See src/decision.py."
+    text = f"Let me look.\n**Decisions:**\n\n- keep `a_b`\n- drop c\n\nNow on.\n{last}"
     assert sayings.decisions(text) == ["**Decisions:**", "- keep `a_b`", "- drop c", last]
     assert sayings.decisions("Reading src/decision.py now.") == []
 
