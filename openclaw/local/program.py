@@ -14,20 +14,20 @@ from typing import Any
 
 from openclaw.context.tokens import estimate
 from openclaw.context.window import Triggers, pruning
-from openclaw.errors import BadInput, NotFound
-from openclaw.local import endpoints, shrink, slash, tools
+from openclaw.errors import BadInput, NotFound, OpenclawError
+from openclaw.local import endpoints, slash, tools
 from openclaw.local.agent import Agent, Retry
 from openclaw.local.budget import Budget, Halted
 from openclaw.local.conversation import Conversation
 from openclaw.local.endpoints import Target
-from openclaw.local.place import Place
+from openclaw.local.place import Place, save
 from openclaw.local.reports import Reports
 from openclaw.local.tools import Tool
 from openclaw.local.window import Window
 from openclaw.local.wire import Limits
 from openclaw.settings import Settings
 
-HALTED = 3  # its exit status: refused by a guard
+FAILED, HALTED = 1, 3  # its exit status: something of ours failed; refused by a guard
 ECHOED = 12  # lines of a prompt that are shown
 RESULTS = 8  # so many of the largest results of tools fit into a window
 CHARS = 4  # of a token, where a limit is wanted and no count
@@ -40,6 +40,8 @@ When the task is done, answer in a few lines: what you did, what you checked, wh
 
 def run(given: argparse.Namespace) -> int:
     """Until it ends; the exit status."""
+    for name in ("NO_PROXY", "no_proxy"):  # a proxy has nothing to do with models on this machine
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1", "localhost", "::1")))
     settings = Settings()
     session = _session(settings.environ)
     id = given.resume or given.conversation or str(uuid.uuid4())
@@ -90,6 +92,7 @@ class _Program:
             _triggers(settings),
         )
         self.halted = ""
+        self.failed = False
 
     async def live(self) -> int:
         loop = asyncio.get_running_loop()
@@ -110,8 +113,8 @@ class _Program:
             self.report("SessionEnd", reason="other")
             self.conversation.close()
         if not self.halted:
-            return 0
-        shrink.save(os.path.join(os.path.dirname(self.conversation.path), "ending"), "halted")
+            return FAILED if self.failed else 0
+        save(os.path.join(os.path.dirname(self.conversation.path), "ending"), b"halted")
         return HALTED
 
     def interrupt(self) -> bool:
@@ -160,14 +163,20 @@ class _Program:
             self.halted = str(error)
             self.window.line(self.halted, "error")
             self.window.stop()
-        except Exception as error:
-            self.window.line(f"{type(error).__name__}: {error}", "error")
+        except Exception as error:  # noqa: BLE001 - a full disk, or a fault of ours: the log holds what counts
+            self.failed = True
+            said = error.message if isinstance(error, OpenclawError) else f"{type(error).__name__}: {error}"
+            self.window.line(said, "error")
+            self.report("StopFailure", error=said)
             self.window.stop()
-            raise
 
     async def _take(self, prompt: str | None) -> None:
         self.turn = asyncio.create_task(self.agent.turn(prompt))
-        await self.turn
+        try:
+            await self.turn
+        except asyncio.CancelledError:
+            if not self.agent.interrupted:  # by a person, before it had begun
+                raise
 
     def _other(self) -> Target | None:
         name = self.settings.get("local.fallback_model")
