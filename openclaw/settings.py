@@ -92,6 +92,31 @@ DECLARED = {
             "local.result_tokens", "count", 5000, "what it is shown of a tool's result; longer ones are kept aside"
         ),
         Setting("local.command_limit", "duration", 120.0, "time limit of its commands when it names none"),
+        Setting(
+            "context.limit",
+            "count",
+            200_000,
+            "tokens of a window, if neither program nor model is known to have others",
+        ),
+        Setting("context.warn", "count", 70, "percent of the window: snapshot and warning"),
+        Setting(
+            "context.compact", "count", 85, "percent of the window: snapshot, and compaction if the policy says so"
+        ),
+        Setting("context.policy", "text", "warn", "what the monitor does with a full sub-agent: warn or compact"),
+        Setting("context.main_policy", "text", "warn", "the same for the main agent"),
+        Setting("context.leaves", "count", 5000, "tokens of conversation that a compaction is expected to leave"),
+        Setting("budget.warn", "count", 80, "percent of --budget-tokens: warning"),
+        Setting("budget.compact", "count", 90, "percent of --budget-tokens: compaction"),
+        Setting("budget.halt", "count", 100, "percent of --budget-tokens: its state is saved and it is ended"),
+        Setting("budget.defaults", "flag", False, "the types' own budgets hold also where nobody has named a type"),
+        Setting("monitor.interval", "duration", 5.0, "time between two looks of the monitor"),
+        Setting("compact.percent", "count", 80, "`local` compacts when its window is so full"),
+        Setting("compact.tokens", "count", 0, "or after so many tokens; 0: never for that"),
+        Setting("compact.after", "duration", 0.0, "or after so long a time; 0: never for that"),
+        Setting("compact.turns", "count", 0, "or after so many model calls; 0: never for that"),
+        Setting("contextPruning.mode", "text", "off", "off, default, or aggressive: as small as it gets"),
+        Setting("contextPruning.maxMessages", "count", 0, "compacted when it has more messages; 0: never for that"),
+        Setting("contextPruning.compactAfter", "count", 0, "compacted after so many exchanges; 0: never for that"),
         Setting("log_bytes", "count", 67_108_864, "how much of a window's output is logged"),
     )
 }

@@ -42,11 +42,16 @@ class Terminal:
             said = self.tmux("capture-pane", "-p", "-S", "-200", "-t", "person").strip()
             raise AssertionError(f"never {text!r} on:\n{said}") from None
 
+    def line(self) -> str:
+        """What stands in the input line: the last one with its mark."""
+        marked = [line for line in self.screen().splitlines() if line.startswith(("❯", "›"))]
+        return marked[-1][1:].strip() if marked else ""
+
     def type(self, text: str) -> None:
-        """The text, and Enter when the input line shows it."""
+        """The text, and Enter when the input line shows it, until it is gone from there."""
         self.tmux("send-keys", "-t", "person", "-l", text)
-        self.shows(text)
-        self.press("Enter")
+        until(lambda: self.line() == text, 40, f"{text!r} in the input line")
+        self.press_until("Enter", lambda: self.line() != text or "Pane is dead" in self.screen())
 
     def press(self, *keys: str) -> None:
         self.tmux("send-keys", "-t", "person", *keys)

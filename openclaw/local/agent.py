@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from openclaw.context.history import Call
+from openclaw.context.window import Triggers
+from openclaw.errors import OpenclawError
 from openclaw.local import tools, wire
 from openclaw.local.budget import Budget, Halted
 from openclaw.local.conversation import Conversation
@@ -60,17 +62,19 @@ class Agent:
         limits: Limits = Limits(),  # noqa: B008 - a constant
         retry: Retry = Retry(),  # noqa: B008 - a constant
         other: Callable[[], Target | None] = lambda: None,
+        triggers: Triggers = Triggers(),  # noqa: B008 - a constant
     ) -> None:
         self.conversation, self.place, self.tools = conversation, place, offered
         self.target, self.screen, self.report, self.budget = target, screen, report, budget
         self.limits, self.retry, self._other = limits, retry, other
-        self.room = Room(conversation, budget, lambda: self.target.window, screen, place)
+        self.room = Room(conversation, budget, triggers, screen, place)
         self.interrupted = False
         self._model: Any = None
         self.use(target)
 
     def use(self, target: Target) -> None:
-        """Ask this model from now on."""
+        """Ask this model from now on. Refused where its window is too small for what is always kept."""
+        self.room.use(target.window)
         self.target = target
         self._model = wire.connect(target, self.limits)
         if self.conversation.model != target.name:
@@ -156,13 +160,17 @@ class Agent:
     def _fall_back(self, error: WireError, attempt: int) -> None:
         """Go on with the other model; TurnFailed where there is none."""
         tried = f" (tried {attempt + 1} times)" if attempt else ""
-        other = self._other()
         if error.kind == "overflow":
             raise TurnFailed(f"the conversation is too long for {self.target.name}: {error.message}") from error
-        if other is None or other.name == self.target.name:
-            raise TurnFailed(f"{self.target.name}: {error.message}{tried}") from error
-        self.screen.line(f"{self.target.name}: {error.message}{tried}; going on with {other.name}", "warn")
-        self.use(other)
+        failed = f"{self.target.name}: {error.message}{tried}"
+        try:
+            other = self._other()
+            if other is None or other.name == self.target.name:
+                raise TurnFailed(failed) from error
+            self.use(other)
+        except OpenclawError as problem:
+            raise TurnFailed(f"{failed}; nor can the other model be used: {problem.message}") from error
+        self.screen.line(f"{failed}; going on with {other.name}", "warn")
 
     # --- calling
 

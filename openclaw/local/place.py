@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -58,23 +59,32 @@ def keep(place: Place, text: str, source: str) -> str:
     """A result as the model gets it: a long one is stored as a whole, and begin and end of it are shown."""
     if len(text) <= place.chars:
         return text
-    os.makedirs(place.results, mode=0o700, exist_ok=True)
-    number = len(os.listdir(place.results)) + 1
-    while True:
-        path = os.path.join(place.results, f"r{number}.txt")
-        try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            break
-        except FileExistsError:
-            number += 1
-    with open(fd, "w", encoding="utf-8", errors="replace") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    id = keep_aside(place, text)
     head, tail = place.chars * 3 // 5, place.chars // 5
     first, last = text[:head].rpartition("\n")[0] or text[:head], text[-tail:].partition("\n")[2] or text[-tail:]
     left = text.count("\n") - first.count("\n") - last.count("\n")
     return (
         f"{first}\n[… about {left} lines of {source} left out; all {text.count(chr(10)) + 1} lines are kept: "
-        f'read_result with id "r{number}" and the line to start from]\n{last}'
+        f'read_result with id "{id}" and the line to start from]\n{last}'
     )
+
+
+def keep_aside(place: Place, text: str) -> str:
+    """Store a text; the id by which `read_result` finds it again, the same for the same text."""
+    data = text.encode("utf-8", "replace")
+    id = f"r{hashlib.sha256(data).hexdigest()[:8]}"
+    path = os.path.join(place.results, f"{id}.txt")
+    if not os.path.exists(path):
+        os.makedirs(place.results, mode=0o700, exist_ok=True)
+        save(path, data)
+    return id
+
+
+def save(path: str, data: bytes) -> None:
+    """Write a file, 0600, whole or not at all."""
+    fd = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(fd, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(fd)
+    os.replace(f"{path}.new", path)

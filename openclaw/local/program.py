@@ -9,24 +9,28 @@ import os
 import platform
 import signal
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openclaw.errors import BadInput, NotFound
-from openclaw.local import shrink, slash, tools
+from openclaw.context.tokens import estimate
+from openclaw.context.window import Triggers, pruning
+from openclaw.errors import BadInput, NotFound, OpenclawError
+from openclaw.local import slash, tools
 from openclaw.local.agent import Agent, Retry
 from openclaw.local.budget import Budget, Halted
 from openclaw.local.conversation import Conversation
-from openclaw.local.place import Place
+from openclaw.local.place import Place, save
 from openclaw.local.reports import Reports
+from openclaw.local.tools import Tool
 from openclaw.local.window import Window
 from openclaw.local.wire import Limits
 from openclaw.models import endpoints, targets
 from openclaw.models.targets import Target
 from openclaw.settings import Settings
 
-HALTED = 3  # its exit status: refused by a guard
+FAILED, HALTED = 1, 3  # its exit status: something of ours failed; refused by a guard
 ECHOED = 12  # lines of a prompt that are shown
+RESULTS = 8  # so many of the largest results of tools fit into a window
 CHARS = 4  # of a token, where a limit is wanted and no count
 HIDDEN = ("OPENCLAW_LOCAL_", "ANTHROPIC_", "OPENAI_")  # of what a command needs nothing
 SYSTEM = """You are a sub-agent: a careful engineer at work on one task, in the folder {cwd} on {system}.
@@ -37,6 +41,8 @@ When the task is done, answer in a few lines: what you did, what you checked, wh
 
 def run(given: argparse.Namespace) -> int:
     """Until it ends; the exit status."""
+    for name in ("NO_PROXY", "no_proxy"):  # a proxy has nothing to do with models on this machine
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1", "localhost", "::1")))
     settings = Settings()
     session = _session(settings.environ)
     id = given.resume or given.conversation or str(uuid.uuid4())
@@ -44,13 +50,14 @@ def run(given: argparse.Namespace) -> int:
     path = os.path.join(folder, f"{id}.jsonl")
     if given.resume and not os.path.exists(path):
         raise NotFound(f"there is no conversation {id[:60]!r}", "it would be in " + folder, code="no_conversation")
-    conversation = Conversation(path)
+    offered = tools.chosen(given.tools.split(",") if given.tools is not None else None)
+    conversation = Conversation(path, sum(estimate(json.dumps(tool.schema) + tool.about) + 8 for tool in offered))
     target = targets.target(conversation.model or given.model or settings.get("local.model"), settings)
-    place = _place(settings, session, folder)
+    place = _place(settings, session, folder, target)
     if not conversation.messages:
         own = given.system_prompt or SYSTEM.format(cwd=place.cwd, system=platform.system())
         conversation.system("\n\n".join(filter(None, (own, given.append_system_prompt))))
-    return asyncio.run(_Program(settings, session, conversation, target, place, given, id).live())
+    return asyncio.run(_Program(settings, session, conversation, offered, target, place, given, id).live())
 
 
 class _Program:
@@ -61,6 +68,7 @@ class _Program:
         settings: Settings,
         session: Mapping[str, Any],
         conversation: Conversation,
+        offered: Sequence[Tool],
         target: Target,
         place: Place,
         given: argparse.Namespace,
@@ -74,7 +82,7 @@ class _Program:
         self.agent = Agent(
             conversation,
             place,
-            tools.chosen(given.tools.split(",") if given.tools is not None else None),
+            offered,
             target,
             self.window,
             self.report,
@@ -82,8 +90,10 @@ class _Program:
             Limits(settings.get("local.output_tokens"), settings.get("local.silence")),
             Retry(settings.get("local.retries")),
             self._other,
+            _triggers(settings),
         )
         self.halted = ""
+        self.failed = False
 
     async def live(self) -> int:
         loop = asyncio.get_running_loop()
@@ -104,8 +114,8 @@ class _Program:
             self.report("SessionEnd", reason="other")
             self.conversation.close()
         if not self.halted:
-            return 0
-        shrink.save(os.path.join(os.path.dirname(self.conversation.path), "ending"), "halted")
+            return FAILED if self.failed else 0
+        save(os.path.join(os.path.dirname(self.conversation.path), "ending"), b"halted")
         return HALTED
 
     def interrupt(self) -> bool:
@@ -154,14 +164,20 @@ class _Program:
             self.halted = str(error)
             self.window.line(self.halted, "error")
             self.window.stop()
-        except Exception as error:
-            self.window.line(f"{type(error).__name__}: {error}", "error")
+        except Exception as error:  # noqa: BLE001 - a full disk, or a fault of ours: the log holds what counts
+            self.failed = True
+            said = error.message if isinstance(error, OpenclawError) else f"{type(error).__name__}: {error}"
+            self.window.line(said, "error")
+            self.report("StopFailure", error=said)
             self.window.stop()
-            raise
 
     async def _take(self, prompt: str | None) -> None:
         self.turn = asyncio.create_task(self.agent.turn(prompt))
-        await self.turn
+        try:
+            await self.turn
+        except asyncio.CancelledError:
+            if not self.agent.interrupted:  # by a person, before it had begun
+                raise
 
     def _other(self) -> Target | None:
         """The next one to go on with, after the one that is asked now; the last has none."""
@@ -201,7 +217,18 @@ def _folder(settings: Settings, id: str) -> str:
     return folder
 
 
-def _place(settings: Settings, session: Mapping[str, Any], folder: str) -> Place:
+def _triggers(settings: Settings) -> Triggers:
+    raw = {name: settings.get(f"contextPruning.{name}") for name in ("mode", "maxMessages", "compactAfter")}
+    return Triggers(
+        share=settings.get("compact.percent") / 100,
+        tokens=settings.get("compact.tokens"),
+        minutes=settings.get("compact.after") / 60,
+        turns=settings.get("compact.turns"),
+        pruning=pruning(raw),
+    )
+
+
+def _place(settings: Settings, session: Mapping[str, Any], folder: str, target: Target) -> Place:
     secret = endpoints.keys(settings)
     environ = {k: v for k, v in settings.environ.items() if k not in secret and not k.startswith(HIDDEN)}
     cwd = os.path.realpath(session.get("cwd") or settings.cwd)
@@ -212,6 +239,6 @@ def _place(settings: Settings, session: Mapping[str, Any], folder: str) -> Place
         os.path.join(folder, "results"),
         [os.path.realpath(os.path.join(cwd, item["path"])) for item in session.get("injected") or ()],
         environ,
-        settings.get("local.result_tokens") * CHARS,
+        min(settings.get("local.result_tokens"), target.window // RESULTS) * CHARS,
         settings.get("local.command_limit"),
     )

@@ -3,45 +3,61 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 
+from openclaw.context.policy import Policy
+from openclaw.context.window import ContextWindow, Triggers
 from openclaw.local import shrink
 from openclaw.local.budget import TARGET, Budget, Halted
 from openclaw.local.conversation import Conversation
-from openclaw.local.place import Place
+from openclaw.local.place import Place, save
 from openclaw.local.screen import Screen
 
-WINDOW_SHARE = 0.8  # of the window: then the conversation is compacted, before a request fails
 OVERFLOWS = 3  # compactions in a row because the server said that it is too long
 
 
 class Room:
-    """Looks at a conversation before each request."""
+    """Looks at a conversation before each request. `clock` gives epoch seconds."""
 
     def __init__(
         self,
         conversation: Conversation,
         budget: Budget,
-        window: Callable[[], int],
+        triggers: Triggers,
         screen: Screen,
         place: Place,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self.conversation, self.budget, self.window = conversation, budget, window
-        self.screen, self.place = screen, place
+        self.conversation, self.budget, self.triggers = conversation, budget, triggers
+        self.screen, self.place, self._clock = screen, place, clock
         self._warned = False
         self._overflows = 0
+        self._window: ContextWindow | None = None
+
+    def use(self, window: int) -> None:
+        """From now on there is a window of so many tokens. Refused where compactions could only loop in it."""
+        triggers = self.triggers._replace(window=window)
+        self._window = ContextWindow(triggers, Policy(), self._clock(), self.conversation.fixed())
 
     def make(self) -> None:
         """Compact where it is due, warn where it soon will be. Halted: the budget is used up."""
-        conversation, window = self.conversation, self.window()
-        if conversation.context() >= window * WINDOW_SHARE:
-            self.compact(round(window * TARGET), f"the window of {window:,} tokens is {WINDOW_SHARE:.0%} full")
-        sent, level = conversation.sent(), self.budget.level(conversation.grown())
-        if self.budget.level(sent) == "halt":
-            raise Halted(self._halted(sent))
+        conversation, window = self.conversation, self._window
+        assert window is not None
+        if self.budget.level(conversation.sent()) == "halt":
+            raise Halted(self._halted(conversation.sent()))
+        if why := window.due(conversation.seen(), self._clock()):
+            before, policy = conversation.context(), window.policy()
+            full = before >= window.triggers.threshold  # else it has room, and what was asked for is a smaller one
+            self.compact(
+                (policy.target or window.triggers.threshold // 2) if full else None, why, keep_last=policy.keep_last
+            )
+            if problem := window.compacted(before, conversation.context(), self._clock()):
+                self.screen.line(problem, "error")
+        level = self.budget.level(conversation.grown())
         if level in ("compact", "halt") and self.budget.limit:
-            first = conversation.first or 0
-            self.compact(first + round(self.budget.limit * TARGET), f"its budget is at {level}")
+            why = f"its budget: {self.budget.shown(conversation.grown())}"
+            self.compact((conversation.first or 0) + round(self.budget.limit * TARGET), why)
             if self.budget.level(conversation.grown()) == "halt":
                 raise Halted(self._halted(conversation.grown()))
         elif level == "warn" and not self._warned:
@@ -51,28 +67,30 @@ class Room:
     def overflowed(self) -> bool:
         """The server says that it is too long: compact further; False when that has not helped."""
         self._overflows += 1
-        if self._overflows > OVERFLOWS:
-            return False
-        return self.compact(self.conversation.context() // 2, "the server says it is too long")
+        most = self._window.triggers.window if self._window else self.conversation.context()
+        target = min(self.conversation.context(), most) // 2**self._overflows
+        return self._overflows <= OVERFLOWS and self.compact(target, "the server says it is too long")
 
     def answered(self) -> None:
         """A request went through."""
         self._overflows = 0
 
-    def compact(self, target: int, why: str, keep: str = "") -> bool:
-        """Make it `target` tokens; whether it became smaller. `keep` says what matters, in a person's words."""
+    def compact(self, target: int | None, why: str, wish: str = "", keep_last: int = shrink.KEPT[0]) -> bool:
+        """Make it `target` tokens, None: as few as it gets; whether it became smaller. `wish` says what matters, in a
+        person's words."""
         conversation, before = self.conversation, self.conversation.context()
-        found = shrink.shrunk(conversation.messages, target, self.place, keep)
+        aim = None if target is None else conversation.estimated(target)
+        found = shrink.shrunk(conversation.messages, aim, self.place, wish, conversation.path, keep_last)
         if found is None:
             return False
-        conversation.compact(found, why, before=before)
-        self.screen.line(f"compacted, for {why}: {before:,} → {conversation.context():,} tokens", "warn")
+        conversation.compact(found.messages, why, before=before, done=found.done)
+        self.screen.line(f"compacted, for {why}: {before:,} → {conversation.context():,} tokens; {found.done}", "warn")
         return True
 
     def _halted(self, tokens: int) -> str:
         """Save what a new session needs, and say how to go on."""
         path = os.path.join(os.path.dirname(self.conversation.path), "summary.md")
-        shrink.save(path, shrink.summary(self.conversation.messages))
+        save(path, shrink.summary(self.conversation.messages, self.conversation.path).encode("utf-8", "replace"))
         self.conversation.note("halted", tokens=tokens, limit=self.budget.limit, summary=path)
         return (
             f"halted: its budget is used up ({self.budget.shown(tokens)}). Its state is saved; go on in a new session: "

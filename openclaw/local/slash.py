@@ -47,7 +47,7 @@ def run(text: str, agent: Agent, settings: Settings) -> None:
 def _compact(agent: Agent, settings: Settings, keep: str) -> str:
     agent.report("PreCompact", trigger="manual")
     try:
-        smaller = agent.room.compact(0, "you asked for it", keep)
+        smaller = agent.room.compact(None, "you asked for it", keep)
     finally:
         agent.report("PostCompact", trigger="manual")
     return "" if smaller else "there is nothing to leave out"

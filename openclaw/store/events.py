@@ -63,6 +63,14 @@ def prompts(connection: sqlite3.Connection, id: str, after: int) -> list[str]:
     return [str(row[0]) for row in rows]
 
 
+def named(connection: sqlite3.Connection, id: str, name: str, after: int) -> int:
+    """The number of a session's first event of this name after the event of that number; 0 when there is none."""
+    row = connection.execute(
+        "SELECT min(number) FROM events WHERE session_id = ? AND number > ? AND name = ?", (id, after, name)
+    ).fetchone()
+    return int(row[0] or 0)
+
+
 def transcript(connection: sqlite3.Connection, id: str, path: str) -> None:
     """Remember that a conversation of this session is written there."""
     connection.execute("INSERT OR IGNORE INTO transcripts (session_id, path) VALUES (?, ?)", (id, path))

@@ -9,10 +9,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from openclaw.store import db, mains
+from openclaw.store import db, mains, spool
 from openclaw.store.mains import Main
 from tests.claude.conftest import MODEL, Claude
 from tests.conftest import until
+from tests.continuity.test_hooks_faults import locked_by_another
 from tests.loopback.api import Reply, Request, Usage
 from tests.person import Terminal
 
@@ -112,7 +113,7 @@ def test_compact_by_hand(claude: Claude) -> None:
         fleet.say(text)
     fleet.terminal.type("/compact")
     until(lambda: fleet.asked, 40, "the compaction")
-    fleet.terminal.shows("Compacted")
+    fleet.terminal.shows("PostCompact [")
     fleet.check_compaction("compact-manual")
     fleet.check_brief(fleet.say("what now"))
     after = fleet.main()
@@ -124,8 +125,6 @@ def test_compact_by_hand(claude: Claude) -> None:
     store = db.connect(str(claude.box.state / "openclaw.db"))
     old = mains.find(store, main.conversation_id)
     assert old and old.ended_at
-    fleet.terminal.type("/exit")
-    until(lambda: all(m.ended_at for m in mains.every(store)), 40, "all ended")
     store.close()
 
 
@@ -142,9 +141,24 @@ def test_compact_by_itself(claude: Claude) -> None:
     fleet.check_brief(after)
 
 
+def test_a_database_that_is_locked_does_not_disturb_it(claude: Claude) -> None:
+    fleet = Fleet(claude)
+    with locked_by_another(claude.box):
+        fleet.terminal.type("hello main")
+        until(lambda: fleet.with_text("hello main"), 40)
+        fleet.terminal.shows("● Done.")
+        until(lambda: len(spool.waiting(str(claude.box.state))) == 2, 40, "prompt and stop wait")
+    until(lambda: "stop hook" not in fleet.terminal.screen(), 40)
+    assert "hook error" not in fleet.terminal.screen().lower()
+    claude.box.cli("ps")
+    fleet.state("idle")
+    assert spool.waiting(str(claude.box.state)) == []
+    fleet.say("and then")
+
+
 def test_peers_16_a_compacted_sub_agent_has_its_task_and_is_told_to_go_on(claude: Claude) -> None:
     box = claude.box
-    box.write("rules.txt", "injected rules\n")
+    box.write("rules.txt", "injected rules\n" + "a line of them\n" * 450)  # what is put back is as long as it can be
     claude.api.otherwise = lambda turn: Reply(SUMMARY if "detailed summary" in turn.text else "Done.")
     id = claude.spawn("port src/dates.py: $(no shell)", "--inject", "rules.txt", "--write", "src/**")["id"]
     claude.until(id, "idle")

@@ -9,6 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from openclaw.continuity import brief, recall
 from openclaw.store import db, mains
 from openclaw.store.mains import Main
 from tests.conftest import Box
@@ -152,6 +155,24 @@ def test_peers_15_a_compaction_loses_no_agent_in_flight(box: Box) -> None:
     assert "1 live sub-agent (1 working), 1 open item in" in short and len(short) < 400
 
 
+@pytest.mark.parametrize("letter", ["x", "漢", "ы", "🙂", " y"])
+def test_what_to_preserve_is_bounded_and_leaves_out_no_kind(letter: str) -> None:
+    tmux = {"window_id": "@7", "pane_id": "%7"}
+    sessions = [
+        {"id": f"id{n:04}", "name": "n", "agent": "claude", "status": "working", "task": letter * 2000, "tmux": tmux}
+        for n in range(100)
+    ]
+    notes = [{"kind": "decision", "text": f"d{n} {letter * 100}"} for n in range(60)]
+    items = [{"text": f"i{n} {letter * 200}", "session": ""} for n in range(100)]
+    text = recall.preserve({"sessions": sessions, "notes": notes, "items": items}, "/a/snapshot.md")
+    assert brief.count(text) <= recall.PRESERVE_TOKENS and "/a/snapshot.md" in text
+    for part in ("id0000", "- decision: d0 ", "- open task: i0 ", " more sub-agents", " more decisions"):
+        assert part in text
+    few = recall.preserve({"sessions": sessions[:3], "notes": notes[:1], "items": []}, "/a")
+    assert " more " not in few and few.count("sub-agent id") == 3
+    assert recall.preserve({"sessions": [], "notes": [], "items": []}, "/a") == ""
+
+
 def test_who_has_nothing_is_told_nothing(box: Box) -> None:
     box.cli("init")
     for source in ("startup", "resume", "clear", "compact"):
@@ -190,7 +211,7 @@ def test_a_sub_agent_gets_its_task_back_after_its_own_compaction(box: Box) -> No
     box.write("b.txt", "long words\n" * 4000)
     made = box.json("spawn", "sleep 600 # another", "--inject", "b.txt")
     said = context_of(call(box, event(box, "SessionStart", source="compact"), "", OPENCLAW_SESSION_ID=made["id"]))
-    assert "sleep 600 # another" in said and "task.md" in said and len(said) < 13_000
+    assert "sleep 600 # another" in said and "task.md" in said and len(said) < 9_000
     assert call(box, event(box, "SessionStart", source="startup"), "", OPENCLAW_SESSION_ID=made["id"]) == ""
     assert log(box) == ""
 
@@ -216,4 +237,4 @@ def test_decisions_too_long_for_any_summary_are_named_by_the_snapshot(box: Box) 
     for text in ("決" * 3900, "定" * 3900):
         box.cli("note", "--decision", text)
     said = call(box, event(box, "PreCompact", trigger="auto"))
-    assert "- and more, which the snapshot has" in said and len(said) < 6000
+    assert "2 more decisions, which the snapshot has" in said and len(said) < 6000

@@ -63,6 +63,8 @@ def test_names_as_they_stand_in_conversations(settings: Settings) -> None:
     assert known.used("gpt-5.2-codex", "codex").window == 400_000
     assert known.used("claude-sonnet-4-6").window == 200_000
     assert known.used("claude-sonnet-4-6[1m]").window == 1_000_000
+    assert known.used("claude-opus-4-6", "claude").window == 200_000  # what the program uses of its million
+    assert known.used("claude-opus-4-6[1m]", "claude").window == 1_000_000
     assert known.used("ollama/qwen2.5:7b").price == prices.NOTHING
     assert known.used("a model nobody knows") == prices.Facts()
     assert catalogue.window(settings, "a model nobody knows") is None
