@@ -45,6 +45,7 @@ VERBS = {
     "snapshots": Verb("Survive compaction", "continuity", "list, show, compare and prune snapshots"),
     "handoff": Verb("Survive compaction", "continuity", "give each open item of active-tasks.md to a sub-agent, once"),
     "note": Verb("Survive compaction", "continuity", "write down what must not be forgotten"),
+    "cron": Verb("Schedule", "cron", "jobs that run at their times, in isolated sub-agents with only what they need"),
     "tokens": Verb("Context", "files", "count the tokens of files"),
     "init": Verb("Set-up", "setup", "make a workspace: the files that agents and people share"),
     "doctor": Verb("Set-up", "setup", "check everything openclaw stands on, and mend it with --fix"),
@@ -121,8 +122,9 @@ def _dispatch(words: list[str]) -> int:
 
 def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
     try:
-        # after -- all is positional, which only the plain way of parsing knows
-        return parser.parse_args(words) if "--" in words else parser.parse_intermixed_args(words)
+        # after -- all is positional, which only the plain way of parsing knows; so it is with actions of their own
+        plain = "--" in words or any(action.nargs == argparse.PARSER for action in parser._actions)
+        return parser.parse_args(words) if plain else parser.parse_intermixed_args(words)
     except SystemExit as done:  # --help
         sys.stdout.flush()
         raise SystemExit(done.code) from None

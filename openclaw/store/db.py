@@ -160,6 +160,75 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         CREATE INDEX mains_workspace ON mains(workspace, seen_at);
         """,
     ),
+    (
+        "0020_jobs",  # what is scheduled, each firing of it, and what people are to be told
+        """
+        CREATE TABLE jobs (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            said TEXT NOT NULL,                   -- JSON: the job as it was written, with what we don't know of
+            workspace TEXT NOT NULL,
+            cwd TEXT NOT NULL,
+            cursor REAL NOT NULL,                 -- epoch seconds: every firing due until then has its row in runs
+            next_at REAL,                         -- when the next is to be looked at; NULL: none will
+            failures INTEGER NOT NULL DEFAULT 0,  -- firings in a row that failed for good
+            paused TEXT NOT NULL DEFAULT '',      -- why; '' while it isn't
+            created_at TEXT NOT NULL,
+            updated_at TEXT NOT NULL
+        );
+        CREATE INDEX jobs_next ON jobs(next_at);
+        CREATE TABLE runs (                       -- one firing; they stay when their job is removed
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            job_id TEXT NOT NULL,
+            job TEXT NOT NULL,                    -- its name then
+            due TEXT NOT NULL,
+            state TEXT NOT NULL,
+            reason TEXT NOT NULL DEFAULT '',
+            holder TEXT NOT NULL DEFAULT '',      -- the process that starts or ends it; a dead one's work is taken over
+            session_id TEXT NOT NULL DEFAULT '',
+            attempts TEXT NOT NULL DEFAULT '[]',  -- JSON, one of each that has ended
+            not_before REAL NOT NULL DEFAULT 0,   -- epoch seconds: when it may be tried again
+            leader INTEGER,                       -- the run of a batch that this one is part of
+            model TEXT NOT NULL DEFAULT '',
+            injected TEXT NOT NULL DEFAULT '[]',
+            injected_tokens INTEGER NOT NULL DEFAULT 0,
+            tokens_used INTEGER NOT NULL DEFAULT 0,
+            cost_usd REAL NOT NULL DEFAULT 0,
+            exit_code INTEGER,
+            result TEXT NOT NULL DEFAULT '',
+            started_at TEXT,
+            ended_at TEXT,
+            UNIQUE (job_id, due)
+        );
+        CREATE INDEX runs_open ON runs(state) WHERE ended_at IS NULL;
+        CREATE TABLE inbox (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            at TEXT NOT NULL,
+            level TEXT NOT NULL,                  -- info or alert
+            title TEXT NOT NULL,
+            text TEXT NOT NULL,
+            workspace TEXT NOT NULL,
+            run INTEGER,
+            read_at TEXT
+        );
+        CREATE INDEX inbox_unread ON inbox(number) WHERE read_at IS NULL;
+        CREATE TABLE deliveries (                 -- where else something is to go, and what became of that
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            run INTEGER NOT NULL,
+            way TEXT NOT NULL,
+            target TEXT NOT NULL,
+            text TEXT NOT NULL,
+            workspace TEXT NOT NULL,
+            state TEXT NOT NULL,
+            why TEXT NOT NULL DEFAULT '',
+            holder TEXT NOT NULL DEFAULT '',
+            attempts INTEGER NOT NULL DEFAULT 0,
+            changed_at TEXT NOT NULL,
+            UNIQUE (run, way, target)
+        );
+        CREATE INDEX deliveries_open ON deliveries(number) WHERE state = 'waiting'
+        """,
+    ),
 )
 
 
