@@ -7,6 +7,7 @@ from typing import Any
 
 from openclaw.units import count_argument, duration_argument
 
+STATES = ("due", "starting", "running", "retry", "done", "failed", "killed", "skipped", "missed")
 SEVERAL = "names, ids, or unique starts of them"
 # in the order of the help; each is a function cron_… in cli/cron_jobs.py or cli/cron_runs.py
 ACTIONS = {
@@ -17,9 +18,13 @@ ACTIONS = {
     "rm": ("cron_jobs", "remove jobs; their runs stay"),
     "enable": ("cron_jobs", "switch jobs on; a paused one goes on"),
     "disable": ("cron_jobs", "switch jobs off"),
+    "run": ("cron_runs", "run a job now"),
+    "runs": ("cron_runs", "what became of each firing"),
     "next": ("cron_jobs", "the next times at which jobs are due"),
     "import": ("cron_jobs", "take in jobs from JSON; fields that are not known are kept"),
     "export": ("cron_jobs", "print jobs as JSON, as they were written"),
+    "tick": ("cron_runs", "do all that is due, once"),
+    "serve": ("cron_runs", "do what is due, again and again, in the foreground"),
 }
 
 
@@ -101,6 +106,21 @@ def _edit_arguments(parser: ArgumentParser) -> None:
 
 def _list_arguments(parser: ArgumentParser) -> None:
     """Nothing but --json."""
+
+
+_tick_arguments = _serve_arguments = _list_arguments
+
+
+def _run_arguments(parser: ArgumentParser) -> None:
+    _name(parser)
+    parser.add_argument("--wait", action="store_true", help="wait for its end and print its result")
+    parser.add_argument("--timeout", metavar="D", type=duration_argument("--timeout"), help="how long --wait waits")
+
+
+def _runs_arguments(parser: ArgumentParser) -> None:
+    _names(parser, "*")
+    parser.add_argument("--limit", metavar="N", type=count_argument("--limit"), default=20, help="of each so many (20)")
+    parser.add_argument("--state", choices=STATES, help="only these")
 
 
 _show_arguments = _name

@@ -233,4 +233,4 @@ def _what(spec: Spec) -> str:
 
 
 def _files(spec: Spec) -> str:
-    return ",".join(spec.inject) if spec.inject is not None else f"as {spec.type}"
+    return ",".join(spec.inject) if spec.inject is not None else f"as {spec.type or 'its type'}"

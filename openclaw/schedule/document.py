@@ -101,7 +101,7 @@ def read(document: Mapping[str, Any], name: str, created: float) -> Spec:
         models=tuple(m for m in (_text(payload, "model", "payload"), *_texts(payload, "fallbacks", "payload")) if m),
         timeout=_number(payload, "timeoutSeconds", "payload", 366 * 86400),
         agent=_text(run, "agent", "run") or None,
-        type=_text(run, "type", "run") or "cron",
+        type=_text(run, "type", "run"),
         inject=_texts(run, "injectOnly", "run") if "injectOnly" in run else None,
         write=_texts(run, "write", "run"),
         budget_tokens=_whole(run, "budgetTokens"),

@@ -77,8 +77,7 @@ def remove(fleet: Fleet, words: Sequence[str]) -> list[Job]:
             jobs.delete(fleet.store, job.id)
             for run in runs.unfinished(fleet.store, job.id):
                 if run.state in ("due", "retry"):
-                    runs.update(fleet.store, run.number, state="skipped", reason="the job was removed",
-                                ended_at=fleet.now())  # fmt: skip
+                    runs.finish(fleet.store, run.number, "skipped", "the job was removed", fleet.now())
     return found
 
 

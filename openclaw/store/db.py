@@ -188,10 +188,12 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             session_id TEXT NOT NULL DEFAULT '',
             attempts TEXT NOT NULL DEFAULT '[]',  -- JSON, one of each that has ended
             not_before REAL NOT NULL DEFAULT 0,   -- epoch seconds: when it may be tried again
+            by_hand INTEGER NOT NULL DEFAULT 0,   -- 1: a person asked for it now
             leader INTEGER,                       -- the run of a batch that this one is part of
             model TEXT NOT NULL DEFAULT '',
             injected TEXT NOT NULL DEFAULT '[]',
             injected_tokens INTEGER NOT NULL DEFAULT 0,
+            saved_tokens INTEGER NOT NULL DEFAULT 0,  -- what its batch spared at the start
             tokens_used INTEGER NOT NULL DEFAULT 0,
             cost_usd REAL NOT NULL DEFAULT 0,
             exit_code INTEGER,

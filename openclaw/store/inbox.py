@@ -110,3 +110,14 @@ def decide(connection: sqlite3.Connection, number: int, state: str, why: str, no
         "UPDATE deliveries SET state = ?, why = ?, holder = '', changed_at = ? WHERE number = ?",
         (state, why, now, number),
     )
+
+
+def forget(connection: sqlite3.Connection, before: str) -> None:
+    """Remove what was read before a time, and errands that were decided then. The unread stays."""
+    connection.execute("DELETE FROM inbox WHERE read_at < ?", (before,))
+    connection.execute("DELETE FROM deliveries WHERE state != 'waiting' AND changed_at < ?", (before,))
+
+
+def remark(connection: sqlite3.Connection, number: int, why: str) -> None:
+    """How far an errand has come, for whoever takes it over."""
+    connection.execute("UPDATE deliveries SET why = ? WHERE number = ?", (why, number))

@@ -1,7 +1,7 @@
 """The runs table: one row for each firing of a job, from the moment it is known to be due. Unique by job and due time.
 
 States: due (to be begun), starting (its holder begins it), running, retry (to be begun again, not before a time);
-done, failed, skipped, missed are ends.
+done, failed, killed (for a newer one), skipped and missed are ends.
 """
 
 from __future__ import annotations
@@ -29,10 +29,12 @@ class Run(NamedTuple):
     session_id: str = ""
     attempts: str = "[]"
     not_before: float = 0.0
+    by_hand: int = 0
     leader: int | None = None
     model: str = ""
     injected: str = "[]"
     injected_tokens: int = 0
+    saved_tokens: int = 0
     tokens_used: int = 0
     cost_usd: float = 0.0
     exit_code: int | None = None
@@ -53,12 +55,15 @@ class Run(NamedTuple):
 COLUMNS = ", ".join(Run._fields)
 
 
-def add(connection: sqlite3.Connection, job_id: str, job: str, due: str, state: str, reason: str, now: str) -> int:
+def add(
+    connection: sqlite3.Connection, job_id: str, job: str, due: str, state: str, reason: str, now: str,
+    by_hand: bool = False,
+) -> int:
     """A firing that is known now; its number, or 0 when it was known already. The caller holds the transaction."""
     ended = None if state in OPEN else now
     done = connection.execute(
-        "INSERT OR IGNORE INTO runs (job_id, job, due, state, reason, ended_at) VALUES (?, ?, ?, ?, ?, ?)",
-        (job_id, job, due, state, reason, ended),
+        "INSERT OR IGNORE INTO runs (job_id, job, due, state, reason, ended_at, by_hand) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (job_id, job, due, state, reason, ended, by_hand),
     )
     return int(done.lastrowid or 0) if done.rowcount else 0
 
@@ -97,6 +102,16 @@ def update(connection: sqlite3.Connection, number: int, **columns: object) -> bo
     return done.rowcount == 1
 
 
+def finish(connection: sqlite3.Connection, number: int, state: str, reason: str, now: str, result: str = "") -> bool:
+    """The end of a run, once. What it was to do for others of its batch, and has not, is theirs again."""
+    done = update(connection, number, state=state, reason=reason, holder="", result=result, ended_at=now)
+    if done:
+        connection.execute(
+            "UPDATE runs SET state = 'due', leader = NULL WHERE leader = ? AND ended_at IS NULL", (number,)
+        )
+    return done
+
+
 def claim(connection: sqlite3.Connection, run: Run, holder: str, **columns: object) -> bool:
     """Take a run over, if it is still as it was seen: whoever comes second gets False."""
     names = "".join(f", {name} = :{name}" for name in columns)
@@ -110,3 +125,30 @@ def claim(connection: sqlite3.Connection, run: Run, holder: str, **columns: obje
 
 def _runs(connection: sqlite3.Connection, where: str, values: Sequence[object]) -> list[Run]:
     return [Run(*row) for row in connection.execute(f"SELECT {COLUMNS} FROM runs WHERE {where}", values)]
+
+
+def sessions_left(connection: sqlite3.Connection) -> list[str]:
+    """Live sessions whose run has ended, or has gone on to another."""
+    rows = connection.execute(
+        "SELECT s.id FROM sessions s JOIN runs r ON r.session_id = s.id"
+        " WHERE s.ended_at IS NULL AND (r.ended_at IS NOT NULL OR r.state = 'retry')"
+    )
+    return [row[0] for row in rows]
+
+
+def older(connection: sqlite3.Connection, before: str, limit: int = 1000) -> list[Run]:
+    """Those that ended before a time, oldest first."""
+    return _runs(connection, "ended_at < ? ORDER BY number LIMIT ?", (before, limit))
+
+
+def delete(connection: sqlite3.Connection, numbers: Sequence[int]) -> None:
+    """Forget runs."""
+    connection.executemany("DELETE FROM runs WHERE number = ?", [(n,) for n in numbers])
+
+
+def job_named(connection: sqlite3.Connection, name: str) -> str:
+    """The id of a job that had runs under this name or id, though it is gone; empty when none had."""
+    row = connection.execute(
+        "SELECT job_id FROM runs WHERE job = ? OR job_id = ? ORDER BY number DESC LIMIT 1", (name, name)
+    ).fetchone()
+    return str(row[0]) if row else ""

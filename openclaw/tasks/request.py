@@ -40,6 +40,7 @@ class Request(NamedTuple):
     worktree: str | None = None  # the branch of a worktree of its own; empty: named after it
     sandbox: bool = False
     prefix: str | None = None  # full, lean or none
+    only: tuple[str, ...] | None = None  # instead of the files of its type; of the workspace, else the cwd
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
