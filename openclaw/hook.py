@@ -93,7 +93,7 @@ def take(store: sqlite3.Connection, id: str, data: dict[str, object], reporter: 
         columns["conversation_id"] = str(data["session_id"])
         if reporter == "codex-hooks":
             columns["status_file"] = path  # its state stands in the conversation itself
-        elif not status_file:
+        elif reporter == "claude-hooks" and not status_file:
             columns["status_file"] = find_status_file(path, str(data["session_id"]))
     if "reported_state" in columns or name == "SessionEnd":
         events.report(store, id, reporter, columns)
@@ -103,19 +103,22 @@ def take(store: sqlite3.Connection, id: str, data: dict[str, object], reporter: 
     return now if now != state else ""
 
 
-def show(state: str) -> None:
-    """Put the state into the window's status line, for whoever is looking. tmux does that while we are gone already."""
+def show(state: str) -> int:
+    """Put the state into the window's status line, for whoever is looking. tmux does that while we are gone already.
+
+    The pid of its client, for who stays; 0 when there is none.
+    """
     socket, pane = os.environ.get("TMUX", "").partition(",")[0], os.environ.get("TMUX_PANE")
     if not socket or not pane:
-        return
+        return 0
     nowhere = [
         (os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1, 2)
     ]  # the agent waits for our stdout
     words = ["tmux", "-S", socket, "set-option", "-t", pane, "@openclaw_state", state]
     try:
-        os.posix_spawnp("tmux", words, os.environ, file_actions=nowhere)
+        return os.posix_spawnp("tmux", words, os.environ, file_actions=nowhere)
     except OSError:
-        pass  # a sandbox without tmux: the next `ps` sets it
+        return 0  # a sandbox without tmux: the next `ps` sets it
 
 
 def change(name: str, data: dict[str, object], state: str, asks: str) -> dict[str, str]:

@@ -248,7 +248,17 @@ def check_installed(agent: Agent, environ: Mapping[str, str]) -> str:
             f"install it: {agent.install}" if agent.install else "install it, or name another with --agent",
             code="no_agent",
         )
+    if missing := [name for name in agent.packages if not _importable(name)]:
+        raise Unavailable(
+            f"agent {agent.name} needs {', '.join(missing)}", f"install it: {agent.install}", code="no_agent"
+        )
     return found
+
+
+def _importable(package: str) -> bool:
+    from importlib.util import find_spec  # only for programs of our own Python
+
+    return find_spec(package) is not None
 
 
 def _filled(group: Words, values: Mapping[str, str]) -> list[str]:

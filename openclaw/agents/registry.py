@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from openclaw.settings import Settings
 from openclaw.yamls import read_yaml
 
 SHIPPED = os.path.join(os.path.dirname(__file__), "agents.yaml")
+PYTHON = "{python}"  # as a word of a command: the Python that we run on
 Words = tuple[str, ...]
 
 
@@ -44,6 +46,7 @@ class Agent(NamedTuple):
     lean_tools: Words = ()
     rules: Words = ()
     prefix_tokens: Mapping[str, int] = {}  # never written to
+    packages: Words = ()
     memory_mb: int = 100
     install: str = ""
 
@@ -60,7 +63,7 @@ _PREFIX = ("tools", "system_prompt", "rules", "extras", "settings")
 _ENTRIES: dict[str, tuple[tuple[str, ...], str]] = {"prefix": (_PREFIX, "Words"), "prefix_tokens": ((), "int")}
 _PLACEHOLDERS = (
     "prompt", "prompt_file", "task_file", "model", "system_prompt", "conversation", "settings", "settings_file",
-    "tools",
+    "tools", "python",
 )  # fmt: skip
 
 
@@ -112,6 +115,8 @@ def _agent(name: str, entry: dict[str, Any], path: str) -> Agent:
             near = _nearest(str(key), _KINDS)
             raise BadInput(f"{where}: unknown key {key!r}", f"did you mean {near}?" if near else "", code="bad_config")
         values[key] = _typed(f"{where}: {key}", _KINDS[key], value)
+        if key == "command":
+            values[key] = tuple(sys.executable if word == PYTHON else word for word in values[key])
         if key in _ENTRIES:
             values[key] = _entries(f"{where}: {key}", values[key], *_ENTRIES[key])
         if key in _CHOICES and value not in _CHOICES[key]:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
-MODULES = {"claude-hooks": "openclaw.agents.claude", "codex-hooks": "openclaw.agents.codex"}
+MODULES = {
+    "claude-hooks": "openclaw.agents.claude",
+    "codex-hooks": "openclaw.agents.codex",
+    "local": "openclaw.agents.local",
+}
 TRUST = "asks whether you trust the folder"  # how `first_dialog` and `dialog` name that question, of any program
 
 

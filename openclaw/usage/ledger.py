@@ -15,7 +15,11 @@ from openclaw.store import db, sessions, turns
 from openclaw.store.sessions import Session
 from openclaw.store.turns import Transcript, Turn
 
-READERS = {"claude-hooks": "openclaw.usage.transcripts", "codex-hooks": "openclaw.usage.rollouts"}
+READERS = {
+    "claude-hooks": "openclaw.usage.transcripts",
+    "codex-hooks": "openclaw.usage.rollouts",
+    "local": "openclaw.usage.conversations",
+}
 TAIL_BYTES = 1_048_576  # the last message is looked for in so much of the end, then in the whole
 
 

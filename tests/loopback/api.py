@@ -1,6 +1,6 @@
 """An API on loopback, scripted by the test: what the model says, how long it takes, how it fails, what it used.
 
-It speaks Messages, and Responses for those who ask there.
+It speaks Messages, and Responses or Chat Completions for those who ask there.
 
     with Api() as api:
         api.say("Hello.", Reply(tools=(Tool("Bash", {"command": "ls"}),)), Reply(status=529))
@@ -22,7 +22,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NamedTuple
 
-from tests.loopback import net, responses
+from tests.loopback import chat, net, responses
 
 
 class Usage(NamedTuple):
@@ -58,6 +58,7 @@ class Reply(NamedTuple):
     status: int = 200
     delay_s: float = 0.0
     hold: threading.Event | None = None  # answered when the test sets it, or after a minute
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 class Request(NamedTuple):
@@ -74,6 +75,8 @@ class Request(NamedTuple):
     def is_turn(self) -> bool:
         if self.path.startswith(responses.PATH):
             return responses.is_turn(self.body)
+        if self.path.startswith(chat.PATH):
+            return chat.is_turn(self.body)
         asked = self.path.startswith("/v1/messages") and "count_tokens" not in self.path
         return asked and (bool(self.body.get("tools")) or "context_management" in self.body)
 
@@ -90,7 +93,7 @@ class Request(NamedTuple):
         """The texts of each message."""
         if self.path.startswith(responses.PATH):
             return [list(responses.texts(item)) for item in self.body.get("input", [])]
-        return [list(_texts(message.get("content", ""))) for message in self.body.get("messages", [])]
+        return [list(_texts(message.get("content") or "")) for message in self.body.get("messages", [])]
 
 
 def _texts(content: Any) -> Iterator[str]:
@@ -107,14 +110,14 @@ def _texts(content: Any) -> Iterator[str]:
 class Api:
     """The server. `close` ends it; requests that still wait get no answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, isolated: bool = True) -> None:
         self.requests: list[Request] = []
         self.reported: list[Usage] = []  # for each turn that was answered
         self.otherwise: Reply | Callable[[Request], Reply] = Reply("Done.")
         self._script: list[Reply] = []
         self._lock = threading.Lock()
         self._served = 0
-        self.place = net.Place()
+        self.place = net.Place(isolated)
         self._http = self.place.run(lambda: _Server(("127.0.0.1", 0), self))
         self.url = f"http://127.0.0.1:{self._http.server_port}"
         threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True).start()
@@ -196,7 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
         if "count_tokens" in self.path:
             self.server.api.requests.append(request)
             return self._send(200, json.dumps({"input_tokens": len(raw) // 4}).encode())
-        if not self.path.startswith(("/v1/messages", responses.PATH)):
+        if not self.path.startswith(("/v1/messages", responses.PATH, chat.PATH)):
             return self._send(404, json.dumps(_error(404, "not here")).encode())
         reply, number = self.server.api.answer(request)
         if self.path.startswith(responses.PATH):
@@ -204,6 +207,11 @@ class _Handler(BaseHTTPRequestHandler):
                 return self._send(reply.status, json.dumps(responses.error(reply.status, reply.text)).encode(), number)
             body = responses.stream(reply, number, request.body).encode()
             return self._send(200, body, number, "text/event-stream")
+        if self.path.startswith(chat.PATH):
+            if reply.status != 200:
+                body = json.dumps(chat.error(reply.status, reply.text)).encode()
+                return self._send(reply.status, body, number, headers=reply.headers)
+            return self._send(200, chat.stream(reply, number, request.body).encode(), number, "text/event-stream")
         if reply.status != 200:
             return self._send(reply.status, json.dumps(_error(reply.status, reply.text)).encode(), number)
         message = _message(reply, number, str(request.body.get("model")))
@@ -216,11 +224,20 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(raw) if raw.startswith(b"{") else {}
         return Request(time.time(), self.command, self.path, dict(self.headers), raw, body)
 
-    def _send(self, status: int, body: bytes, number: int = 0, kind: str = "application/json") -> None:
+    def _send(
+        self,
+        status: int,
+        body: bytes,
+        number: int = 0,
+        kind: str = "application/json",
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("request-id", f"req_{number:06d}")
+        for name, value in headers:
+            self.send_header(name, value)
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)

@@ -26,14 +26,17 @@ CLOSED = "http://127.0.0.1:9"  # the discard port: nobody answers
 
 
 class Place:
-    """`run` calls a function in it; `wrap` gives a command that runs in it; `env` is what such a command needs."""
+    """`run` calls a function in it; `wrap` gives a command that runs in it; `env` is what such a command needs.
 
-    def __init__(self) -> None:
+    Not `isolated`, it is the host's own loopback.
+    """
+
+    def __init__(self, isolated: bool = True) -> None:
         self._calls: queue.Queue[Callable[[], None] | None] = queue.Queue()
-        self.isolated = sys.platform == "linux" and os.geteuid() == 0 and shutil.which("nsenter") is not None
+        can = sys.platform == "linux" and os.geteuid() == 0 and shutil.which("nsenter") is not None
         thread = threading.Thread(target=self._live, daemon=True)
         thread.start()
-        self.isolated = self.run(_enter) if self.isolated else False
+        self.isolated = self.run(_enter) if can and isolated else False
         self._net = f"/proc/{os.getpid()}/task/{thread.native_id}/ns/net"
         proxies = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy")
         loopback = {"NO_PROXY": "127.0.0.1,localhost", "no_proxy": "127.0.0.1,localhost"}

@@ -1,0 +1,100 @@
+"""The tools that start something: a command, and a search. Whatever they start is gone when they end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import tempfile
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from openclaw.local.place import Place, ToolError
+
+SEARCH_S = 30.0
+GRACE_S = 2.0
+OUTPUT_BYTES = 8_388_608  # of a command; it is ended when it has printed more
+FOUND_LINES = 400
+LOOK_S = 0.05
+
+
+async def run(place: Place, given: Mapping[str, Any]) -> str:
+    """A command line, run by bash: what it printed, and its exit status where that is not 0."""
+    seconds = min(float(given.get("seconds") or place.command_s), 3600.0)
+    code, text, why = await _run(place, ["bash", "-c", given["command"]], seconds)
+    ending = why or (f"exit status {code}" if code else "")
+    return "\n".join(filter(None, (text.rstrip("\n"), f"[{ending}]" if ending else ""))) or "[it printed nothing]"
+
+
+async def search(place: Place, given: Mapping[str, Any]) -> str:
+    """Lines that match an extended regular expression, as path:line:text."""
+    base = given.get("path") or "."
+    pattern, files = given["pattern"], given.get("files")
+    real = place.path("Grep", base, **({"glob": files} if files else {}))
+    if not os.path.lexists(real):
+        raise ToolError(f"there is no {place.shown(real)}")
+    more = [f"--include={files}"] if files else []
+    words = ["grep", "-rnEI", "--exclude-dir=.git", *more, "-e", pattern, "--", place.shown(real)]
+    code, text, why = await _run(place, words, SEARCH_S)
+    if why or code > 1:
+        raise ToolError(f"{text.strip()[-400:] or 'grep failed'}{f' [{why}]' if why else ''}")
+    lines = [line.removeprefix("./")[:400] for line in text.splitlines()]
+    left = f"\n[… {len(lines) - FOUND_LINES} more: search for less, or in less]" if len(lines) > FOUND_LINES else ""
+    return "\n".join(lines[:FOUND_LINES]) + left if lines else "nothing matches"
+
+
+async def _run(place: Place, words: Sequence[str], seconds: float) -> tuple[int, str, str]:
+    """(exit status, output, why it was ended). Its process group is ended with it, also when we are cancelled.
+
+    The output goes through a file: a child that keeps a pipe open in the background can't keep us waiting.
+    """
+    with tempfile.TemporaryFile() as output:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *words, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, cwd=place.cwd,
+                env=dict(place.environ), start_new_session=True,
+            )  # fmt: skip
+        except (OSError, ValueError) as error:  # ValueError: a NUL in the words
+            raise ToolError(f"it can't be started: {error}") from None
+        why = ""
+        try:
+            why = await _watched(process, output.fileno(), seconds)
+        finally:
+            await _end(process)
+        output.seek(0)
+        data = output.read(OUTPUT_BYTES)
+        code = process.returncode or 0
+        return code if code >= 0 else 128 - code, data.decode("utf-8", "replace"), why
+
+
+async def _watched(process: asyncio.subprocess.Process, output: int, seconds: float) -> str:
+    """Wait for its end; why it has to be ended, empty when it has ended by itself."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    while True:
+        try:
+            await asyncio.wait_for(asyncio.shield(process.wait()), LOOK_S)
+            return ""
+        except TimeoutError:
+            if os.fstat(output).st_size > OUTPUT_BYTES:
+                return f"ended: it printed more than {OUTPUT_BYTES} bytes"
+            if asyncio.get_running_loop().time() > deadline:
+                return f"ended: not done within {seconds:g} s"
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Its whole group: asked first, then made to."""
+    for number, patience in ((signal.SIGTERM, GRACE_S), (signal.SIGKILL, 10.0)):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            break
+        except PermissionError:  # macOS: only zombies are left
+            break
+        if process.returncode is not None:
+            number = signal.SIGKILL  # what it left in the background gets no second word
+            continue
+        try:
+            await asyncio.wait_for(process.wait(), patience)
+        except TimeoutError:
+            continue
+    await process.wait()

@@ -1,0 +1,218 @@
+"""The program as a whole: what the session gave it, the conversation, the agent, and the window they meet in."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import signal
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from openclaw.context.tokens import estimate
+from openclaw.errors import BadInput, NotFound
+from openclaw.local import endpoints, shrink, slash, tools
+from openclaw.local.agent import Agent, Retry
+from openclaw.local.budget import Budget, Halted
+from openclaw.local.conversation import Conversation
+from openclaw.local.endpoints import Target
+from openclaw.local.place import Place
+from openclaw.local.reports import Reports
+from openclaw.local.tools import Tool
+from openclaw.local.window import Window
+from openclaw.local.wire import Limits
+from openclaw.settings import Settings
+
+HALTED = 3  # its exit status: refused by a guard
+ECHOED = 12  # lines of a prompt that are shown
+RESULTS = 8  # so many of the largest results of tools fit into a window
+CHARS = 4  # of a token, where a limit is wanted and no count
+HIDDEN = ("OPENCLAW_LOCAL_", "ANTHROPIC_", "OPENAI_")  # of what a command needs nothing
+SYSTEM = """You are a sub-agent: a careful engineer at work on one task, in the folder {cwd} on {system}.
+Use your tools to look before you change anything; change only what the task needs. A command can't be asked anything.
+What lies outside of your scope is refused: work with the rest, and say in your answer what was missing.
+When the task is done, answer in a few lines: what you did, what you checked, what is left."""
+
+
+def run(given: argparse.Namespace) -> int:
+    """Until it ends; the exit status."""
+    settings = Settings()
+    session = _session(settings.environ)
+    id = given.resume or given.conversation or str(uuid.uuid4())
+    folder = _folder(settings, id)
+    path = os.path.join(folder, f"{id}.jsonl")
+    if given.resume and not os.path.exists(path):
+        raise NotFound(f"there is no conversation {id[:60]!r}", "it would be in " + folder, code="no_conversation")
+    offered = tools.chosen(given.tools.split(",") if given.tools is not None else None)
+    conversation = Conversation(path, sum(estimate(json.dumps(tool.schema) + tool.about) + 8 for tool in offered))
+    target = endpoints.target(conversation.model or given.model or settings.get("local.model"), settings)
+    place = _place(settings, session, folder, target)
+    if not conversation.messages:
+        own = given.system_prompt or SYSTEM.format(cwd=place.cwd, system=platform.system())
+        conversation.system("\n\n".join(filter(None, (own, given.append_system_prompt))))
+    return asyncio.run(_Program(settings, session, conversation, offered, target, place, given, id).live())
+
+
+class _Program:
+    """One run of it."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        session: Mapping[str, Any],
+        conversation: Conversation,
+        offered: Sequence[Tool],
+        target: Target,
+        place: Place,
+        given: argparse.Namespace,
+        id: str,
+    ) -> None:
+        self.settings, self.conversation, self.given = settings, conversation, given
+        self.prompts: asyncio.Queue[str] = asyncio.Queue()
+        self.turn: asyncio.Task[None] | None = None
+        self.report = Reports(settings.environ, id, conversation.path)
+        self.window = Window(self._entered, self.interrupt, self._figures, "NO_COLOR" not in settings.environ)
+        self.agent = Agent(
+            conversation,
+            place,
+            offered,
+            target,
+            self.window,
+            self.report,
+            Budget((session.get("budget") or {}).get("tokens")),
+            Limits(settings.get("local.output_tokens"), settings.get("local.silence")),
+            Retry(settings.get("local.retries")),
+            self._other,
+        )
+        self.halted = ""
+
+    async def live(self) -> int:
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, self.window.stop)
+        resumed = bool(self.given.resume)
+        self.report("SessionStart", source="resume" if resumed else "startup")
+        self.window.line(f"{self.agent.target.name}, in {self.agent.place.cwd}; /help lists the commands")
+        if self.given.prompt:
+            self._echo(self.given.prompt)
+            self.prompts.put_nowait(self.given.prompt)
+        worker = asyncio.create_task(self._work(resumed))
+        try:
+            await self.window.run()
+        finally:
+            worker.cancel()
+            await asyncio.gather(worker, return_exceptions=True)
+            self.report("SessionEnd", reason="other")
+            self.conversation.close()
+        if not self.halted:
+            return 0
+        shrink.save(os.path.join(os.path.dirname(self.conversation.path), "ending"), "halted")
+        return HALTED
+
+    def interrupt(self) -> bool:
+        """End the turn; whether there was one."""
+        if running := self.interruptible:
+            self.agent.interrupted = True
+            running.cancel()
+        return bool(running)
+
+    @property
+    def interruptible(self) -> asyncio.Task[None] | None:
+        """The turn under way."""
+        return self.turn if self.turn and not self.turn.done() else None
+
+    def _entered(self, text: str) -> None:
+        command = slash.known(text)
+        self._echo(text)
+        if command == "/exit":
+            self.window.stop()
+        elif command in slash.AT_ONCE:
+            slash.run(text, self.agent, self.settings)
+        else:
+            if self.interruptible:
+                self.window.line("queued until the turn ends")
+            self.prompts.put_nowait(text)
+
+    def _echo(self, text: str) -> None:
+        """A prompt above the answer to it; of a long one its begin."""
+        first, left = text.split("\n")[:ECHOED], text.count("\n") + 1 - ECHOED
+        self.window.line("\n".join([*first, *([f"… {left} more lines"] if left > 0 else [])]), "prompt")
+
+    async def _work(self, resumed: bool) -> None:
+        """Turn after turn. One that a kill has cut off is finished first, if nobody says anything else."""
+        try:
+            if resumed and self.prompts.empty() and (self.conversation.open_calls or self.conversation.owes_answer):
+                await self._take(None)
+            elif not self.given.prompt and resumed:
+                self.report("Stop")
+            while True:
+                text = await self.prompts.get()
+                if slash.known(text):
+                    slash.run(text, self.agent, self.settings)
+                else:
+                    await self._take(text)
+        except Halted as error:
+            self.halted = str(error)
+            self.window.line(self.halted, "error")
+            self.window.stop()
+        except Exception as error:
+            self.window.line(f"{type(error).__name__}: {error}", "error")
+            self.window.stop()
+            raise
+
+    async def _take(self, prompt: str | None) -> None:
+        self.turn = asyncio.create_task(self.agent.turn(prompt))
+        await self.turn
+
+    def _other(self) -> Target | None:
+        name = self.settings.get("local.fallback_model")
+        return endpoints.target(name, self.settings) if name else None
+
+    def _figures(self) -> str:
+        c, agent = self.conversation, self.agent
+        window = agent.target.window
+        parts = [agent.target.name, f"context {c.context():,}/{window:,} ({c.context() / window:.0%})"]
+        if agent.budget.limit:
+            parts.append(f"budget {c.grown():,}/{agent.budget.limit:,} ({c.grown() / agent.budget.limit:.0%})")
+        return " · ".join([*parts, "free" if agent.target.free else f"${c.cost_usd:.2f}"])
+
+
+def _session(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What the session was started with; empty outside of one."""
+    id, state_dir = environ.get("OPENCLAW_SESSION_ID"), environ.get("OPENCLAW_STATE_DIR")
+    if not id or not state_dir:
+        return {}
+    path = os.path.join(state_dir, "sessions", id, "session.json")
+    try:
+        with open(path, encoding="utf-8") as file:
+            found: dict[str, Any] = json.load(file)
+            return found
+    except (OSError, ValueError) as error:
+        raise BadInput(f"{path}: {error}", "start it with openclaw spawn") from error
+
+
+def _folder(settings: Settings, id: str) -> str:
+    """Where its log lies: the folder in which a session may write, or one for all that have no session."""
+    result = settings.environ.get("OPENCLAW_RESULT_FILE", "")
+    folder = os.path.dirname(result) if result else os.path.join(settings.state_dir, "local")
+    os.makedirs(folder, mode=0o700, exist_ok=True)
+    return folder
+
+
+def _place(settings: Settings, session: Mapping[str, Any], folder: str, target: Target) -> Place:
+    secret = endpoints.keys(settings)
+    environ = {k: v for k, v in settings.environ.items() if k not in secret and not k.startswith(HIDDEN)}
+    cwd = os.path.realpath(session.get("cwd") or settings.cwd)
+    return Place(
+        cwd,
+        session.get("scope") or {"read": ["/**"], "open": True},
+        os.path.join(settings.sessions_dir, session["id"]) if session else folder,
+        os.path.join(folder, "results"),
+        [os.path.realpath(os.path.join(cwd, item["path"])) for item in session.get("injected") or ()],
+        environ,
+        min(settings.get("local.result_tokens"), target.window // RESULTS) * CHARS,
+        settings.get("local.command_limit"),
+    )

@@ -1,0 +1,91 @@
+"""The commands that a person types: /compact /status /context /model /undo /help /exit."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from openclaw.errors import OpenclawError
+from openclaw.local import endpoints
+from openclaw.local.agent import Agent
+from openclaw.local.conversation import size
+from openclaw.settings import Settings
+
+HELP = """/compact [what to keep]  make the conversation smaller, now
+/status                  model, tokens, budget, cost, where the log is
+/context                 what the conversation holds, by who said it
+/model [endpoint/model]  ask another model from now on
+/undo                    take back the last compaction, or the last prompt with all that came of it
+/help                    this
+/exit                    end; Ctrl-D too
+Esc or Ctrl-C interrupts. What you type meanwhile is taken when the turn has ended. Alt-Enter is a new line."""
+NAMES = tuple(line.split()[0] for line in HELP.splitlines() if line.startswith("/"))
+AT_ONCE = ("/status", "/context", "/help", "/exit")  # while a turn runs too: they change nothing
+SYSTEM_ROLES = {"system": "system prompt", "user": "you", "assistant": "the model", "tool": "results of tools"}
+
+
+def known(text: str) -> str:
+    """The command that a text is; empty for a prompt, also one that begins with a slash, such as a path."""
+    name = text.split()[0] if text.strip() else ""
+    return name if name in NAMES else ""
+
+
+def run(text: str, agent: Agent, settings: Settings) -> None:
+    """Do what one of these says; what comes of it is shown on the agent's screen."""
+    name, _, rest = text.strip().partition(" ")
+    try:
+        shown = {
+            "/compact": _compact, "/status": _status, "/context": _context, "/model": _model, "/undo": _undo,
+            "/help": lambda *_: HELP,
+        }[name](agent, settings, rest.strip())  # fmt: skip
+    except OpenclawError as error:
+        agent.screen.line(f"{error.message}; {error.hint}" if error.hint else error.message, "error")
+        return
+    if shown:
+        agent.screen.line(shown)
+
+
+def _compact(agent: Agent, settings: Settings, keep: str) -> str:
+    agent.report("PreCompact", trigger="manual")
+    try:
+        smaller = agent.room.compact(0, "you asked for it", keep)
+    finally:
+        agent.report("PostCompact", trigger="manual")
+    return "" if smaller else "there is nothing to leave out"
+
+
+def _status(agent: Agent, settings: Settings, rest: str) -> str:
+    c, target = agent.conversation, agent.target
+    return "\n".join(
+        (
+            f"model    {target.name} at {target.url.partition('?')[0]}, window {target.window:,} tokens",
+            f"context  {c.context():,} tokens, {c.context() / target.window:.0%} of the window",
+            f"budget   {agent.budget.shown(c.grown())} of conversation",
+            f"used     {c.tokens_used:,} tokens in all, " + ("free" if target.free else f"${c.cost_usd:.4f}"),
+            f"log      {c.path}",
+        )
+    )
+
+
+def _context(agent: Agent, settings: Settings, rest: str) -> str:
+    tokens, number = Counter[str](), Counter[str]()
+    for message in agent.conversation.messages:
+        tokens[message.role] += size(message)
+        number[message.role] += 1
+    lines = [
+        f"{SYSTEM_ROLES[role]:<18}{tokens[role]:>9,} tokens in {number[role]}" for role in SYSTEM_ROLES if number[role]
+    ]
+    return "\n".join([*lines, f"{'in all':<18}{agent.conversation.context():>9,} tokens"])
+
+
+def _model(agent: Agent, settings: Settings, name: str) -> str:
+    if not name:
+        return f"{agent.target.name}; the endpoints are {', '.join(endpoints.load(settings))}"
+    agent.use(endpoints.target(name, settings))
+    return f"from now on {agent.target.name}"
+
+
+def _undo(agent: Agent, settings: Settings, rest: str) -> str:
+    what = agent.conversation.undo()
+    if what == "prompt":
+        return "the last prompt is taken back, with all that came of it; files stay as they are"
+    return "the last compaction is taken back" if what else "there is nothing to take back"
