@@ -57,12 +57,10 @@ DECLARED = {
             "snapshots.keep_for", "duration", 14 * 86400.0, "how long snapshots stay; the last good one always does"
         ),
         Setting("snapshots.lines", "count", 5, "last lines of each sub-agent in a snapshot"),
-<<<<<<< HEAD
         Setting("cron.grace", "duration", 300.0, "how late a firing may be begun before it counts as missed"),
         Setting("cron.tries", "count", 3, "how often a failed run of a job is tried in all"),
         Setting("cron.pause_after", "count", 3, "failed firings in a row after which a job is paused"),
         Setting("cron.keep_for", "duration", 90 * 86400.0, "how long runs and what was read of the inbox stay"),
-=======
         Setting("local.model", "text", "", "the model of the agent `local` when none is named"),
         Setting("local.fallback_model", "text", "", "the model it goes on with when the first can't be reached"),
         Setting("local.url", "text", "", "the base URL of its models, instead of their endpoint's"),
@@ -74,7 +72,6 @@ DECLARED = {
             "local.result_tokens", "count", 5000, "what it is shown of a tool's result; longer ones are kept aside"
         ),
         Setting("local.command_limit", "duration", 120.0, "time limit of its commands when it names none"),
->>>>>>> local
         Setting("log_bytes", "count", 67_108_864, "how much of a window's output is logged"),
     )
 }

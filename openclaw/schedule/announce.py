@@ -14,7 +14,7 @@ from openclaw.units import utc
 
 SILENT = ("HEARTBEAT_OK", "NO_REPLY")  # with which an agent says that nothing needs attention
 PART = "=== {name} ==="  # the line before each result of a batch
-_WRAPPED = r"[\s*_`.!\"']*"  # what models put around such a word
+_WRAPPED = r"[\s*_`.,;:!\"'-]*"  # what models put around such a word
 
 
 def worth_telling(result: str) -> str:

@@ -81,7 +81,7 @@ def _screens(fleet: Fleet, errand: Errand) -> None:
     """A line on the status line of whoever looks at the shared terminal or the main session, and on the desktop.
 
     Best effort: that nobody looks is no failure, for the inbox has it."""
-    line = one_line(f"{errand.target}: {errand.text}")[:WIDEST]
+    line = one_line(f"{errand.target}: {errand.text}", WIDEST).replace("#[", "# [")  # a message line has styles too
     for terminal, target in main_window.screens(fleet, errand.workspace):
         words = ["-d", str(int(SCREEN_SECONDS * 1000)), literal(line)]
         terminal.run("display-message", *(["-t", target] if target else []), *words)

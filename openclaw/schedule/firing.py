@@ -71,6 +71,7 @@ def run_now(fleet: Fleet, word: str, wait: bool, timeout: float | None = None) -
         raise Refused(f"{job.name} was not run: {run.reason}", "`openclaw cron runs` shows it", code="skipped")
     if wait:
         run = _followed(fleet, owner, run, timeout)
+        deliver.errands(fleet)
     tidy(fleet)
     return run
 

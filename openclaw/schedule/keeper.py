@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from openclaw.errors import OpenclawError
+from openclaw.errors import Interrupted, OpenclawError
 from openclaw.schedule import announce
 from openclaw.schedule.document import Spec
 from openclaw.schedule.jobs import spec as spec_of
@@ -218,6 +218,8 @@ class Keeper:
     def _start(self, job: Job, spec: Spec, run: Run, parts: Sequence[tuple[Job, Spec, Run]]) -> bool:
         try:
             begun = self.runner.begin(job, spec, run, parts)
+        except Interrupted:
+            raise  # the next look finds out what came of it
         except OpenclawError as error:
             lasting = error.exit_status in (2, 3, 4) and error.code != "no_room"  # the same again would fail again
             self._end(run, Outcome("failed", error.message, again=not lasting))
