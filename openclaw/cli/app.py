@@ -46,6 +46,7 @@ VERBS = {
     "handoff": Verb("Survive compaction", "continuity", "give each open item of active-tasks.md to a sub-agent, once"),
     "note": Verb("Survive compaction", "continuity", "write down what must not be forgotten"),
     "cron": Verb("Schedule", "cron", "jobs that run at their times, in isolated sub-agents with only what they need"),
+    "heartbeat": Verb("Schedule", "heartbeat", "a look at HEARTBEAT.md now and then, in a fresh session"),
     "inbox": Verb("Schedule", "inbox", "what scheduled work has to say, and what was missed"),
     "tokens": Verb("Context", "files", "count the tokens of files"),
     "init": Verb("Set-up", "setup", "make a workspace: the files that agents and people share"),

@@ -24,6 +24,8 @@ ACTIONS = {
     "import": ("cron_jobs", "take in jobs from JSON; fields that are not known are kept"),
     "export": ("cron_jobs", "print jobs as JSON, as they were written"),
     "tick": ("cron_runs", "do all that is due, once"),
+    "install": ("cron_runs", "have the machine call tick each minute: systemd user timer, or crontab"),
+    "uninstall": ("cron_runs", "take that away again"),
     "serve": ("cron_runs", "do what is due, again and again, in the foreground"),
 }
 
@@ -108,7 +110,11 @@ def _list_arguments(parser: ArgumentParser) -> None:
     """Nothing but --json."""
 
 
-_tick_arguments = _serve_arguments = _list_arguments
+_tick_arguments = _serve_arguments = _uninstall_arguments = _list_arguments
+
+
+def _install_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--by", choices=("systemd", "crontab"), help="else whichever is there, systemd first")
 
 
 def _run_arguments(parser: ArgumentParser) -> None:

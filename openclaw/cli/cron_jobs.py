@@ -14,6 +14,7 @@ from openclaw.schedule import document, flags, jobs, planner
 from openclaw.schedule.document import Spec
 from openclaw.sessions.fleet import Fleet
 from openclaw.store import jobs as rows
+from openclaw.store import runs
 from openclaw.store.jobs import Job
 from openclaw.units import format_duration, utc
 
@@ -31,7 +32,9 @@ def cron_add(name: str, disabled: bool, json: bool, cwd: str | None, **said: Any
     if said["session"] == "main" and not said["message"]:
         raise BadInput("a message to the main session is needed", "--message TEXT")
     flags.write(tree, said, fleet.clock(), fleet.settings.cwd)
-    return _told(fleet, jobs.add(fleet, tree, folder), json)
+    if not (said["agent"] or said["model"] or said["session"] == "main") and fleet.settings.get("agent") == "shell":
+        raise BadInput("which program is to do it?", "--model ollama/qwen2.5:3b, or --agent shell for a command line")
+    return told(fleet, jobs.add(fleet, tree, folder), json)
 
 
 def cron_edit(name: str, new_name: str | None, json: bool, cwd: str | None, **said: Any) -> int:
@@ -40,7 +43,7 @@ def cron_edit(name: str, new_name: str | None, json: bool, cwd: str | None, **sa
     folder = _folder(fleet, cwd) if cwd else None
     job = jobs.edit(fleet, name, lambda tree: flags.write(tree, said | {"name": new_name}, fleet.clock(),
                                                           fleet.settings.cwd), folder)  # fmt: skip
-    return _told(fleet, job, json)
+    return told(fleet, job, json)
 
 
 def cron_list(json: bool) -> int:
@@ -48,7 +51,7 @@ def cron_list(json: bool) -> int:
     fleet = open_fleet()
     found = [(job, jobs.spec(job)) for job in rows.every(fleet.store)]
     if json:
-        render.document([_as_json(job, spec) for job, spec in found])
+        render.document([as_json(job) for job, spec in found])
         return 0
     if not found:
         render.out("no jobs; `openclaw cron add` adds one")
@@ -58,6 +61,8 @@ def cron_list(json: bool) -> int:
              for job, spec in found]  # fmt: skip
     render.table(("NAME", "SCHEDULE", "STATE", "NEXT", "MODEL", "FILES", "DELIVERY"), table, widest="FILES",
                  styled="STATE")  # fmt: skip
+    if saved := runs.saved(fleet.store):
+        render.out(f"batching has saved {saved} tokens")
     return 0
 
 
@@ -67,7 +72,7 @@ def cron_show(name: str, json: bool) -> int:
     job = rows.find(fleet.store, name)
     spec = jobs.spec(job)
     if json:
-        render.document(_as_json(job, spec))
+        render.document(as_json(job))
         return 0
     render.out(f"{render.paint(render.clean(job.name), 'bold')}  {_when(spec)}  {_state(job, spec)}")
     render.out(f"next      {utc(job.next_at) if job.next_at else 'never'}")
@@ -159,10 +164,11 @@ def _folder(fleet: Fleet, cwd: str | None) -> str:
     return folder
 
 
-def _told(fleet: Fleet, job: Job, json: bool) -> int:
+def told(fleet: Fleet, job: Job, json: bool) -> int:
+    """The job in one line: what it is, and when it is due."""
     spec = jobs.spec(job)
     if json:
-        render.document(_as_json(job, spec))
+        render.document(as_json(job))
         return 0
     render.out(f"{render.paint(render.clean(job.name), 'bold')}  {_when(spec)}  next {_until(job, fleet.clock())}"
                + (f", {utc(job.next_at)}" if job.next_at else ""))  # fmt: skip
@@ -171,14 +177,16 @@ def _told(fleet: Fleet, job: Job, json: bool) -> int:
 
 def _switched(found: list[Job], what: str, json: bool) -> int:
     if json:
-        render.document([_as_json(job, jobs.spec(job)) for job in found])
+        render.document([as_json(job) for job in found])
     else:
         for job in found:
             render.out(f"{render.clean(job.name)}  {what}")
     return 0
 
 
-def _as_json(job: Job, spec: Spec) -> dict[str, Any]:
+def as_json(job: Job) -> dict[str, Any]:
+    """For scripts: what it says, and what follows from that."""
+    spec = jobs.spec(job)
     return {
         "id": job.id,
         "name": job.name,

@@ -1,13 +1,14 @@
-"""cron tick, run, runs, serve: firing jobs, and what came of it."""
+"""cron tick, run, runs, serve, install, uninstall: firing jobs, and what came of it."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 
 from openclaw import render
 from openclaw.cli.context import fleet as open_fleet
 from openclaw.errors import NotFound, OpenclawError
-from openclaw.schedule import firing
+from openclaw.schedule import firing, register
 from openclaw.schedule.firing import Tick
 from openclaw.schedule.keeper import duration
 from openclaw.schedule.runner import run_folder
@@ -34,7 +35,7 @@ def cron_run(name: str, wait: bool, timeout: float | None, json: bool) -> int:
     fleet = open_fleet()
     run = firing.run_now(fleet, name, wait, timeout)
     if json:
-        render.document(_as_json(fleet, run))
+        render.document(as_json(fleet, run))
     else:
         render.out(_line(run))
         if run.result:
@@ -49,19 +50,24 @@ def cron_runs(names: list[str], limit: int, state: str | None, json: bool) -> in
     ids: list[str | None] = [_id(fleet, name) for name in names]
     found = [run for id in ids or [None] for run in runs.of_job(fleet.store, id, min(limit, 100_000), state)]
     if json:
-        render.document([_as_json(fleet, run) for run in found])
+        render.document([as_json(fleet, run) for run in found])
         return 0
     if not found:
         render.out("no runs")
         return 0
-    table = [
+    table(found)
+    return 0
+
+
+def table(found: Sequence[Run]) -> None:
+    """Runs for a person, a line each."""
+    rows = [
         (run.job, run.due, run.state, _took(run), f"{run.tokens_used or run.injected_tokens}", f"{len(run.tried)}",
          run.session_id, run.reason or " ".join(run.result.split()))
         for run in found
     ]  # fmt: skip
     headers = ("JOB", "DUE", "STATE", "TOOK", "TOKENS", "TRIES", "SESSION", "WHY OR RESULT")
-    render.table(headers, table, widest="WHY OR RESULT", styled="STATE", right=("TOOK", "TOKENS", "TRIES"))
-    return 0
+    render.table(headers, rows, widest="WHY OR RESULT", styled="STATE", right=("TOOK", "TOKENS", "TRIES"))
 
 
 def cron_serve(json: bool) -> int:
@@ -105,7 +111,8 @@ def _took(run: Run) -> str:
     return "" if seconds is None else format_duration(seconds)
 
 
-def _as_json(fleet: Fleet, run: Run) -> dict[str, object]:
+def as_json(fleet: Fleet, run: Run) -> dict[str, object]:
+    """For scripts: the row, how long it took, and where its folder is."""
     return run.as_json() | {"duration_s": duration(run), "folder": run_folder(fleet.state_dir, run)}
 
 
@@ -117,3 +124,24 @@ def _id(fleet: Fleet, name: str) -> str:
         if known := runs.job_named(fleet.store, name):
             return known
         raise
+
+
+def cron_install(by: str | None, json: bool) -> int:
+    """Exit: 5 when there is neither. Secrets of your environment are not written down."""
+    return _registered([register.install(open_fleet(), by)], json)
+
+
+def cron_uninstall(json: bool) -> int:
+    """Jobs and runs stay."""
+    return _registered(register.uninstall(open_fleet()), json)
+
+
+def _registered(found: Sequence[register.Entry], json: bool) -> int:
+    if json:
+        render.document([each._asdict() for each in found])
+    else:
+        for each in found:
+            render.out(f"{each.way}  {each.outcome}" + (f"  {render.clean(each.place)}" if each.place else ""))
+        if not found:
+            render.out("neither systemd for users nor crontab is here")
+    return 0

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from openclaw.errors import NotFound, OpenclawError, Refused
-from openclaw.schedule import deliver
+from openclaw.schedule import deliver, heartbeat
 from openclaw.schedule.keeper import Keeper
 from openclaw.schedule.runner import SessionRunner, keeper
 from openclaw.sessions.fleet import Fleet
@@ -67,7 +67,7 @@ def run_now(fleet: Fleet, word: str, wait: bool, timeout: float | None = None) -
     deliver.errands(fleet)
     owner.collect()
     run = _get(fleet, number)
-    if run.state == "skipped":
+    if run.state == "skipped" and heartbeat.SPARED not in run.reason:
         raise Refused(f"{job.name} was not run: {run.reason}", "`openclaw cron runs` shows it", code="skipped")
     if wait:
         run = _followed(fleet, owner, run, timeout)

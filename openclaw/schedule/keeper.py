@@ -44,17 +44,22 @@ class Outcome(NamedTuple):
 
 
 class Begun(NamedTuple):
-    """A session was started: with which model, and how many tokens of its start a batch has spared."""
+    """A session was started: with which model, how many tokens of its start a batch has spared, and which files (JSON)
+    are in its task that its own row doesn't name."""
 
     model: str
     saved_tokens: int = 0
+    injected: str = "[]"
 
 
 class Runner(Protocol):
-    """What runs the work of a job. None of this is called within a transaction."""
+    """What runs the work of a job. Only `new_id` and `needless` are called within a transaction."""
 
     def new_id(self) -> str:
         """An id that no session has had."""
+
+    def needless(self, job: Job, spec: Spec) -> str:
+        """Why there is nothing to do for it, so that nothing is started; mostly ''."""
 
     def begin(self, job: Job, spec: Spec, run: Run, parts: Sequence[tuple[Job, Spec, Run]]) -> Begun:
         """Start `run.session_id`; `parts` are what it is to do for others of its batch.
@@ -182,6 +187,8 @@ class Keeper:
             spec = self._spec(job, run)
             if job is None or spec is None:
                 return True
+            if why := self.runner.needless(job, spec):
+                return self._skip(run, why)
             ahead = [r for r in runs.unfinished(self.store, job.id) if r.state in runs.AT_WORK and r.number != number]
             if ahead and spec.overlap != "kill":
                 if spec.overlap == "queue" or spec.catch_up == "all":
@@ -193,7 +200,7 @@ class Keeper:
                 return self._tell_main(job, spec, run)
             id = self.runner.new_id()
             model = spec.models[min(len(run.tried), len(spec.models) - 1)] if spec.models else ""
-            runs.claim(self.store, run, self.me, state="starting", session_id=id, model=model,
+            runs.claim(self.store, run, self.me, state="starting", session_id=id, model=model, injected="[]",
                        started_at=run.started_at or utc(self.clock()))  # fmt: skip
             parts = self._parts(job, spec, run)
         for each in ahead:
@@ -229,7 +236,7 @@ class Keeper:
         else:
             with db.transaction(self.store):
                 runs.update(self.store, run.number, state="running", holder="", model=begun.model,
-                            saved_tokens=begun.saved_tokens)  # fmt: skip
+                            saved_tokens=begun.saved_tokens, injected=begun.injected)  # fmt: skip
         return True
 
     def _tell_main(self, job: Job, spec: Spec, run: Run) -> bool:
@@ -291,7 +298,7 @@ class Keeper:
         used = {
             "attempts": json.dumps([*run.tried, known]),
             "exit_code": outcome.exit_code,
-            "injected": outcome.injected,
+            "injected": json.dumps(json.loads(run.injected) + json.loads(outcome.injected)),
             "injected_tokens": outcome.injected_tokens,
             "tokens_used": run.tokens_used + outcome.tokens_used,
             "cost_usd": run.cost_usd + outcome.cost_usd,

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from openclaw import processes
 from openclaw.agents import registry
 from openclaw.agents.registry import Agent
-from openclaw.errors import Unavailable
-from openclaw.schedule import announce
+from openclaw.errors import BadInput, Unavailable
+from openclaw.schedule import announce, heartbeat
 from openclaw.schedule.document import Spec
 from openclaw.schedule.keeper import Begun, Keeper, Outcome, Rules
 from openclaw.sessions import end, output, spawn
@@ -36,18 +36,25 @@ class SessionRunner:
     def new_id(self) -> str:
         return spawn.new_id()
 
+    def needless(self, job: Job, spec: Spec) -> str:
+        return heartbeat.needless(job.cwd) if heartbeat.is_beat(spec) else ""
+
     def begin(self, job: Job, spec: Spec, run: Run, parts: Sequence[tuple[Job, Spec, Run]]) -> Begun:
         """Start the session of a run, with the work of `parts` in the same prompt."""
         fleet = self._fleet(job)
         request = wanted(fleet, job, spec, run)
-        saved = 0
+        saved, injected = 0, "[]"
+        if heartbeat.is_beat(spec):
+            text, file = heartbeat.task(fleet, job.cwd, spec.message)
+            request = request._replace(task=text, only=())
+            injected = json.dumps([{"path": file.path, "tokens": file.tokens, "sha256": file.sha256}])
         if parts:
             alone = [request, *(wanted(fleet, theirs, each, run) for theirs, each, _ in parts)]
             request = together(alone, [run.job, *(part.job for _, _, part in parts)])
             counted = [planned.task.tokens for planned in spawn.plan(fleet, [request, *alone])]
             saved = max(0, sum(counted[1:]) - counted[0])
         spawn.spawn(fleet, [request], ids=[run.session_id])
-        return Begun(request.model or "", saved)
+        return Begun(request.model or "", saved, injected)
 
     def known(self, id: str) -> bool:
         """After a look: a start that was cut off is completed or undone by then."""
@@ -128,10 +135,12 @@ def keeper(fleet: Fleet) -> Keeper:
 
 
 def wanted(fleet: Fleet, job: Job, spec: Spec, run: Run) -> Request:
-    """The request that a run makes. Unavailable: no program for its model."""
+    """The request that a run makes. Unavailable, BadInput: no program for it."""
     agents = registry.load(fleet.settings)
     agent, model = program(agents, spec.agent, run.model)
     own = registry.get(agents, agent or fleet.settings.get("agent")).type  # a command line reads no prompt
+    if own and not agent:
+        raise BadInput("it names neither a model nor a program", "--model M, or --agent shell for a command line")
     return Request(
         task=spec.message,
         agent=agent,

@@ -152,3 +152,8 @@ def job_named(connection: sqlite3.Connection, name: str) -> str:
         "SELECT job_id FROM runs WHERE job = ? OR job_id = ? ORDER BY number DESC LIMIT 1", (name, name)
     ).fetchone()
     return str(row[0]) if row else ""
+
+
+def saved(connection: sqlite3.Connection) -> int:
+    """The tokens that all batches have spared at their starts."""
+    return int(connection.execute("SELECT coalesce(sum(saved_tokens), 0) FROM runs").fetchone()[0])

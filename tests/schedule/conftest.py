@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.conftest import Box, until
+from tests.local.conftest import Local
+from tests.loopback.api import Api
 
 
 class Cron:
@@ -43,3 +46,14 @@ class Cron:
 @pytest.fixture
 def cron(box: Box) -> Cron:
     return Cron(box)
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with Api() as made:
+        yield made
+
+
+@pytest.fixture
+def local(box: Box, api: Api) -> Local:
+    return Local(box, api)

@@ -58,7 +58,8 @@ def test_a_job_says_all_that_was_typed(box: Box) -> None:
 
 
 def test_edit_changes_what_is_named_and_nothing_else(box: Box) -> None:
-    box.cli("cron", "add", "--name", "one", "--every", "10m", "--message", "do it", "--jitter", "10s")
+    box.cli("cron", "add", "--name", "one", "--every", "10m", "--message", "do it", "--jitter", "10s",
+            "--agent", "shell")  # fmt: skip
     box.cli("cron", "edit", "one", "--cron", "0 7 * * *", "--name", "two")
     said = job(box, "two")["job"]
     assert said["schedule"] == {"kind": "cron", "expr": "0 7 * * *", "staggerMs": 10_000}
@@ -70,7 +71,7 @@ def test_edit_changes_what_is_named_and_nothing_else(box: Box) -> None:
 
 def test_switching_and_removing(box: Box) -> None:
     for name in ("one", "two"):
-        box.cli("cron", "add", "--name", name, "--every", "10m")
+        box.cli("cron", "add", "--name", name, "--every", "10m", "--model", "x/y")
     box.cli("cron", "disable", "one", "two")
     assert [(each["state"], each["next"]) for each in box.json("cron", "list")] == [("off", None)] * 2
     box.cli("cron", "enable", "two")
@@ -90,14 +91,15 @@ def test_switching_and_removing(box: Box) -> None:
         ("--cron '0 25 * * *'", "bad hour"),
         ("--at 2020-01-01T00:00Z", "has passed"),
         ("--at soon", "is no time"),
-        ("--every 1m --jitter 2m", "jitter is as long"),
+        ("--every 1m --jitter 2m --agent shell", "jitter is as long"),
         ("--every 1m --delivery carrier-pigeon", "is not known"),
         ("--every 1m --delivery \"command:'open\"", "quotation"),
         ("--every 1m --inject-only ,", "names no file"),
         ("--every 1m --session main", "a message to the main session"),
-        ("--every 1m --active 8-9", "active hours"),
+        ("--every 1m --active 8-9 --agent shell", "active hours"),
         ("--every 1m --cwd /nowhere", "is no folder"),
-        ("--every 1m --message ' '", "the message is empty"),
+        ("--every 1m --message ' ' --agent shell", "the message is empty"),
+        ("--every 1m --message 'look at it'", "which program is to do it?"),
     ],
 )
 def test_what_can_not_be_meant_is_one_clear_line(box: Box, words: str, says: str) -> None:
@@ -107,10 +109,10 @@ def test_what_can_not_be_meant_is_one_clear_line(box: Box, words: str, says: str
 
 
 def test_names(box: Box) -> None:
-    box.cli("cron", "add", "--name", "a b/c", "--every", "1h")
-    box.cli("cron", "add", "--name", "a b/d", "--every", "1h")
+    box.cli("cron", "add", "--name", "a b/c", "--every", "1h", "--model", "x/y")
+    box.cli("cron", "add", "--name", "a b/d", "--every", "1h", "--model", "x/y")
     assert job(box, "a b/c")["id"] == "a-b-c"
-    assert "already" in box.cli("cron", "add", "--name", "a b/c", "--every", "1h", exit=3).stderr
+    assert "already" in box.cli("cron", "add", "--name", "a b/c", "--every", "1h", "--model", "x/y", exit=3).stderr
     assert "is the start of" in box.cli("cron", "show", "a b", exit=2).stderr
     for wrong in ("", " ", "x\ny", "-x", "y" * 101):
-        box.cli("cron", "add", f"--name={wrong}", "--every", "1h", exit=2)
+        box.cli("cron", "add", f"--name={wrong}", "--every", "1h", "--model", "x/y", exit=2)

@@ -58,6 +58,9 @@ class World:
     def new_id(self) -> str:
         return f"s{len(self.sessions)}-{self.process}-{len(self.begun)}"
 
+    def needless(self, job: Job, spec: Spec) -> str:
+        return ""
+
     def begin(self, job: Job, spec: Spec, run: Run, parts: Sequence[tuple[Job, Spec, Run]]) -> Begun:
         self.maybe_die()
         if self.down:
