@@ -68,7 +68,7 @@ def _job_arguments(parser: ArgumentParser) -> None:
     add("--timeout", metavar="D", type=duration_argument("--timeout"), help="end a run after 90s, 10m, 2h")
     add("--budget-tokens", metavar="N", type=count_argument("--budget-tokens"), help="what a run may use")
     add("--max-inject-tokens", metavar="N", type=count_argument("--max-inject-tokens"), help="start with no more")
-    add("--delivery", metavar="WAY", help="announce (the default), none, file:PATH, or 'command:PROGRAM WORD …'")
+    add("--delivery", metavar="WAY", help="announce (the default), none, main, file:PATH, command:WORDS")
     add("--overlap", choices=("skip", "queue", "kill"), help="when the run before is still at work (skip)")
     add("--catch-up", choices=("none", "one", "all"), help="of firings that were missed (one: the newest)")
     add("--batch", metavar="NAME", help="run together with the jobs of this batch that are due then, in one sub-agent")

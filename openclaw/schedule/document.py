@@ -17,7 +17,7 @@ from openclaw.schedule.times import Timing, check_cron, moment, zone
 from openclaw.tasks.request import check_text
 
 OVERLAP = ("skip", "queue", "kill")
-WAYS = ("announce", "none", "file", "command")
+WAYS = ("announce", "none", "main", "file", "command")
 LONGEST_TEXT = 65_536
 MESSAGE = (
     "This is the scheduled job {name}. Check only what the files above say, and do what they ask for now. "
@@ -41,7 +41,8 @@ _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
 
 
 class Delivery(NamedTuple):
-    """Where a result goes: announce, none, file (`target` is its path) or command (its words as JSON)."""
+    """Where a result goes: announce, none, main (announced, and sent into the main session), file (`target` is its
+    path) or command (its words as JSON)."""
 
     way: str
     target: str = ""

@@ -87,7 +87,7 @@ def _delivery(word: str, before: Mapping[str, Any], cwd: str) -> dict[str, Any]:
     """What is after --delivery: announce, none, file:PATH, or command:WORDS, which are never given to a shell."""
     way, colon, rest = word.partition(":")
     kept = {key: value for key, value in before.items() if key not in ("mode", "path", "argv")}
-    if way in ("announce", "none") and not colon:
+    if way in ("announce", "none", "main") and not colon:
         return {"mode": way} | kept
     if way == "file" and rest:
         return {"mode": "file", "path": os.path.join(cwd, os.path.expanduser(rest))} | kept
@@ -96,7 +96,8 @@ def _delivery(word: str, before: Mapping[str, Any], cwd: str) -> dict[str, Any]:
             return {"mode": "command", "argv": shlex.split(rest)} | kept
         except ValueError as error:
             raise BadInput(f"--delivery {word[:60]!r}: {error}", "close its quotes") from error
-    raise BadInput(f"--delivery {word[:60]!r} is not known", "announce, none, file:PATH or 'command:PROGRAM WORD …'")
+    hint = "announce, none, main, file:PATH or 'command:PROGRAM WORD …'"
+    raise BadInput(f"--delivery {word[:60]!r} is not known", hint)
 
 
 def _list(text: str) -> list[str]:
