@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from typing import NamedTuple
 
+from openclaw import processes
 from openclaw.errors import NotFound, OpenclawError, Refused
 from openclaw.schedule import deliver, heartbeat
 from openclaw.schedule.keeper import Keeper
-from openclaw.schedule.runner import SessionRunner, keeper
+from openclaw.schedule.runner import SessionRunner
+from openclaw.schedule.work import Rules
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.wait import LOOK_SECONDS
 from openclaw.sessions.wait import wait as wait_for
@@ -26,6 +29,14 @@ class Tick(NamedTuple):
 
     changed: tuple[Run, ...]
     problems: tuple[str, ...]
+
+
+def keeper(fleet: Fleet) -> Keeper:
+    """The keeper of this fleet's jobs."""
+    get = fleet.settings.get
+    rules = Rules(get("cron.grace"), get("cron.tries"), get("cron.pause_after"))
+    me = processes.identity(os.getpid())
+    return Keeper(fleet.store, SessionRunner(fleet), rules, fleet.clock, me, processes.alive)
 
 
 def tick(fleet: Fleet) -> Tick:

@@ -6,13 +6,12 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 
-from openclaw import processes
 from openclaw.agents import registry
 from openclaw.agents.registry import Agent
 from openclaw.errors import BadInput, Unavailable
 from openclaw.schedule import announce, heartbeat
 from openclaw.schedule.document import Spec
-from openclaw.schedule.keeper import Begun, Keeper, Outcome, Rules
+from openclaw.schedule.work import Begun, Outcome
 from openclaw.sessions import end, output, spawn
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import settle
@@ -124,14 +123,6 @@ class SessionRunner:
             again=again,
             ended_at=session.ended_at or session.reported_at,
         )
-
-
-def keeper(fleet: Fleet) -> Keeper:
-    """The keeper of this fleet's jobs."""
-    get = fleet.settings.get
-    rules = Rules(get("cron.grace"), get("cron.tries"), get("cron.pause_after"))
-    me = processes.identity(os.getpid())
-    return Keeper(fleet.store, SessionRunner(fleet), rules, fleet.clock, me, processes.alive)
 
 
 def wanted(fleet: Fleet, job: Job, spec: Spec, run: Run) -> Request:

@@ -19,9 +19,10 @@ import pytest
 from openclaw.errors import Unavailable
 from openclaw.schedule import jobs as services
 from openclaw.schedule.document import Spec
-from openclaw.schedule.keeper import Begun, Keeper, Outcome, Rules
+from openclaw.schedule.keeper import Keeper
 from openclaw.schedule.planner import plan
 from openclaw.schedule.times import dues
+from openclaw.schedule.work import Begun, Outcome, Rules
 from openclaw.sessions.fleet import Fleet
 from openclaw.settings import Settings
 from openclaw.store import db, inbox, jobs, runs
