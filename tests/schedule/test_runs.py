@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -15,7 +16,7 @@ from typing import Any
 import pytest
 
 from openclaw.units import from_utc, utc
-from tests.conftest import Box, until
+from tests.conftest import OPENCLAW, Box, until
 from tests.schedule.conftest import Cron
 
 
@@ -129,14 +130,21 @@ def test_a_program_that_is_not_here(cron: Cron) -> None:
     assert run["attempts"][0]["state"] == "failed" and "gemini" in run["reason"]
 
 
-def test_a_full_disk_is_on_record_and_harms_nobody_else(cron: Cron) -> None:
-    """What stands in the way of the run's folder is no different; the row says how it went all the same."""
+@pytest.mark.parametrize(("folder", "state"), [("runs", "done"), ("sessions", "failed")])
+def test_a_full_disk_is_on_record_and_the_next_firing_is_right(cron: Cron, folder: str, state: str) -> None:
+    """Where the run's folder is, it costs only that; where the session's is, nothing is started, and the row says why."""
+    if os.geteuid() or not shutil.which("unshare"):
+        pytest.skip("it takes root and namespaces")
     cron.add("job", "echo fine")
-    (cron.box.state / "runs").write_text("in the way")
-    done = cron.box.cli("cron", "run", "job", "--wait")
-    assert "fine" in done.stdout
-    (cron.box.state / "runs").unlink()
-    assert cron.box.json("cron", "run", "job", "--wait")["state"] == "done"
+    full = cron.box.state / folder
+    full.mkdir()
+    small = f"mount -t tmpfs -o nr_inodes=1 none {full} && exec {OPENCLAW} cron run job --wait --json"
+    done = subprocess.run(["unshare", "-m", "sh", "-c", small], env=cron.box.env, cwd=cron.box.work, text=True,
+                          capture_output=True, timeout=120, check=False)  # fmt: skip
+    run = json.loads(done.stdout)
+    assert run["state"] == state, done.stderr
+    assert state == "done" or "No space left on device" in run["reason"]
+    assert cron.box.json("cron", "run", "job", "--wait")["result"] == "fine"
 
 
 def test_a_run_that_can_not_write_is_tried_again(cron: Cron) -> None:
