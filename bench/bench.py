@@ -251,6 +251,16 @@ def prefix(lab: Lab) -> Iterator[Line]:
         yield Line(f"claude, 1st request, {name} / default", target, Figure(1, ours, default, ratio, ratio), unit="B")
 
 
+def heartbeat(lab: Lab) -> Iterator[Line]:
+    """What heartbeats send, each in a session of its own, against the same ones in the main session."""
+    from beats import BEATS, sent  # a server of the tests: only this line needs it
+
+    isolated, together = sent(lab)
+    ratio = isolated / together
+    yield Line(f"{BEATS} heartbeats, isolated / in the main one", 0.25, Figure(BEATS, isolated, together, ratio, ratio),
+               unit="B")  # fmt: skip
+
+
 def snapshot(lab: Lab) -> Iterator[Line]:
     """A snapshot of 100 live sub-agents, beyond start-up, against raw list-panes with the same fields."""
     begin(lab, 100)
@@ -342,8 +352,8 @@ def idle_window(lab: Lab) -> NewWindow:
 GROUPS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "start": start, "hook": hook, "ps": ps, "spawn": spawn, "window": window, "send": send, "many": many,
     "route": route, "learning": learning, "ledger": ledger,
-    "refresh": refresh, "codes": codes, "prefix": prefix, "snapshot": snapshot, "comeback": comeback,
-    "compact": compact,
+    "refresh": refresh, "codes": codes, "prefix": prefix, "heartbeat": heartbeat, "snapshot": snapshot,
+    "comeback": comeback, "compact": compact,
 }  # fmt: skip
 ROW = "{:<44} {:>4} {:>9} {:>9} {:>7} {:>13} {:>8}  {}"
 

@@ -49,6 +49,9 @@ VERBS = {
     "context": Verb("Context", "monitor", "how full the context of each agent is"),
     "monitor": Verb("Context", "monitor", "watch all contexts and budgets, and act when they run full"),
     "compact": Verb("Context", "compact", "make a conversation's history small, and lose no task, decision or pair"),
+    "cron": Verb("Schedule", "cron", "jobs that run at their times, in isolated sub-agents with only what they need"),
+    "heartbeat": Verb("Schedule", "heartbeat", "a look at HEARTBEAT.md now and then, in a fresh session"),
+    "inbox": Verb("Schedule", "inbox", "what scheduled work has to say, and what was missed"),
     "tokens": Verb("Context", "files", "count the tokens of files"),
     "models": Verb("Models and money", "models", "list the models, and which can be used right now"),
     "route": Verb("Models and money", "models", "which model a task would be given to, and why"),
@@ -132,8 +135,9 @@ def _dispatch(words: list[str]) -> int:
 
 def _parse(parser: argparse.ArgumentParser, words: list[str]) -> argparse.Namespace:
     try:
-        # after -- all is positional, which only the plain way of parsing knows
-        return parser.parse_args(words) if "--" in words else parser.parse_intermixed_args(words)
+        # after -- all is positional, which only the plain way of parsing knows; so it is with actions of their own
+        plain = "--" in words or any(action.nargs == argparse.PARSER for action in parser._actions)
+        return parser.parse_args(words) if plain else parser.parse_intermixed_args(words)
     except SystemExit as done:  # --help
         sys.stdout.flush()
         raise SystemExit(done.code) from None

@@ -319,9 +319,11 @@ def _wrap(fleet: Fleet, task: Task, agent: Agent, environ: Mapping[str, str], id
 def _started(fleet: Fleet, rows: Sequence[Session], panes: dict[str, Pane]) -> list[Session]:
     with db.transaction(fleet.store):
         for row in rows:
-            if not sessions.update(
+            known = sessions.update(
                 fleet.store, row.id, fleet.now(), status=first_state(row), spawner="", **located(panes[row.id])
-            ):
+            )
+            # one that was quick may have ended by itself, and another command have seen it, before we got here
+            if not known and not any(s.status in ("done", "failed") for s in sessions.by_ids(fleet.store, [row.id])):
                 raise Interrupted(f"session {row.id} was ended while it was starting", "nothing of it is left")
     if sends.addressees(fleet.store):
         from openclaw.sessions import courier  # only where a message waits

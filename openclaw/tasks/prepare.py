@@ -105,6 +105,8 @@ def prepare(
     request = check(request, settings)
     template = templates.get(known or templates.load(settings), request.template or request.type or templates.DEFAULT)
     agent = request.agent or template.agent or settings.get("agent")
+    if request.only is not None:
+        template = template._replace(files=request.only, files_limit=None, look_in=templates.PLACES)
     model = request.model or agent  # an agent's name tells the family of its models
     scope = Scope(
         globs.scope(request.read or (("**",) if template.read is None else template.read), request.cwd),
@@ -117,6 +119,9 @@ def prepare(
         scope, cwd = move.scope(scope), move.path(cwd)
     free = not scope.write and template.write is None and not request.sandbox
     defaults, missing = _default_files(template, request, settings, counter, model)
+    if request.only is not None and missing:
+        where = f"it is looked up in {settings.workspace} and {request.cwd}"
+        raise BadInput(f"{missing[0][:200]!r}, which is to be injected, does not exist", where)
     rules = _rules(template, scope, free, cwd)
     if template.files_limit is not None and request.max_inject_tokens is None:
         whole = counter.count(render(request.task, defaults, rules), model=model).tokens

@@ -41,6 +41,7 @@ class Request(NamedTuple):
     sandbox: bool = False
     prefix: str | None = None  # full, lean or none
     on_context: str | None = None  # warn or compact
+    only: tuple[str, ...] | None = None  # instead of the files of its type; of the workspace, else the cwd
 
 
 POLICIES = ("warn", "compact")  # what is done when its context is nearly full

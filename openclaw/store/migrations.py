@@ -1,0 +1,362 @@
+"""What the database has become, step by step: each named script runs once, in this order. Only ever add at the end."""
+
+from __future__ import annotations
+
+from openclaw.store.sums import triggers
+
+MIGRATIONS: tuple[tuple[str, str], ...] = (
+    (
+        "0001_sessions_and_claims",
+        """
+        CREATE TABLE sessions (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL,
+            task TEXT NOT NULL,
+            type TEXT NOT NULL,
+            agent TEXT NOT NULL,
+            model TEXT,
+            role TEXT,
+            status TEXT NOT NULL,
+            reason TEXT NOT NULL DEFAULT '',      -- why it is in that state, for people
+            cwd TEXT NOT NULL,
+            worktree TEXT,
+            socket TEXT NOT NULL,
+            server_pid INTEGER,                   -- with server_started and the ids: which tmux server gave the ids
+            server_started INTEGER,
+            tmux_session TEXT,
+            window_id TEXT,
+            pane_id TEXT,
+            pid INTEGER,
+            spawner TEXT NOT NULL DEFAULT '',     -- process that is creating it; a dead one means: undo or adopt
+            conversation_id TEXT,
+            scope TEXT NOT NULL DEFAULT '{}',     -- JSON {read: [...], write: [...]}, absolute patterns
+            injected TEXT NOT NULL DEFAULT '[]',  -- JSON [{path, tokens, sha256}]
+            injected_tokens INTEGER NOT NULL DEFAULT 0,
+            env TEXT NOT NULL DEFAULT '[]',       -- JSON list of names; values are never stored
+            tokens_used INTEGER NOT NULL DEFAULT 0,
+            cost_usd REAL NOT NULL DEFAULT 0,
+            budget_tokens INTEGER,
+            budget_usd REAL,
+            timeout_s REAL,
+            exit_code INTEGER,
+            created_at TEXT NOT NULL,
+            updated_at TEXT NOT NULL,
+            ended_at TEXT
+        );
+        CREATE UNIQUE INDEX sessions_live_name ON sessions(name) WHERE ended_at IS NULL;
+        CREATE INDEX sessions_live ON sessions(created_at) WHERE ended_at IS NULL;
+        CREATE INDEX sessions_created ON sessions(created_at);
+        CREATE TABLE claims (
+            session_id TEXT NOT NULL REFERENCES sessions(id) ON DELETE CASCADE,
+            pattern TEXT NOT NULL,
+            PRIMARY KEY (session_id, pattern)
+        ) WITHOUT ROWID;
+        CREATE TABLE queue (
+            ticket INTEGER PRIMARY KEY AUTOINCREMENT,
+            holder TEXT NOT NULL                  -- process that waits its turn
+        );
+        """,
+    ),
+    (
+        "0002_what_agents_report",
+        """
+        -- how its program reports, '' if it can't
+        ALTER TABLE sessions ADD COLUMN reporter TEXT NOT NULL DEFAULT '';
+        -- what its hooks said last, when, what it asks for, and why its last turn failed
+        ALTER TABLE sessions ADD COLUMN reported_state TEXT NOT NULL DEFAULT '';
+        ALTER TABLE sessions ADD COLUMN reported_at TEXT NOT NULL DEFAULT '';
+        ALTER TABLE sessions ADD COLUMN asks TEXT NOT NULL DEFAULT '';
+        ALTER TABLE sessions ADD COLUMN last_error TEXT NOT NULL DEFAULT '';
+        -- where the program itself keeps its state
+        ALTER TABLE sessions ADD COLUMN status_file TEXT NOT NULL DEFAULT '';
+        -- NULL: not known
+        ALTER TABLE sessions ADD COLUMN context_tokens INTEGER;
+        ALTER TABLE sessions ADD COLUMN conversation_tokens INTEGER;
+        CREATE TABLE events (                     -- what hooks reported, oldest first
+            number INTEGER PRIMARY KEY,
+            session_id TEXT NOT NULL REFERENCES sessions(id) ON DELETE CASCADE,
+            at TEXT NOT NULL,
+            name TEXT NOT NULL,
+            data TEXT NOT NULL                    -- JSON, the parts of the report that are worth keeping
+        );
+        CREATE INDEX events_session ON events(session_id, number);
+        CREATE TABLE transcripts (                -- every conversation it had, and how far each was read
+            session_id TEXT NOT NULL REFERENCES sessions(id) ON DELETE CASCADE,
+            path TEXT NOT NULL,
+            read_bytes INTEGER NOT NULL DEFAULT 0,
+            compacted INTEGER NOT NULL DEFAULT 0, -- 1: since its last turn, so nobody knows its context
+            number INTEGER PRIMARY KEY,
+            UNIQUE (session_id, path)
+        );
+        CREATE TABLE turns (                      -- one model call as the program recorded it; the last report counts
+            number INTEGER PRIMARY KEY,
+            session_id TEXT NOT NULL REFERENCES sessions(id) ON DELETE CASCADE,
+            message_id TEXT NOT NULL,
+            request_id TEXT NOT NULL,
+            path TEXT NOT NULL,                   -- the transcript it is from
+            at TEXT NOT NULL,
+            model TEXT NOT NULL,
+            side INTEGER NOT NULL,                -- 1: of an agent inside the agent
+            input INTEGER NOT NULL,
+            cache_write INTEGER NOT NULL,
+            cache_read INTEGER NOT NULL,
+            output INTEGER NOT NULL,
+            UNIQUE (session_id, message_id, request_id)
+        );
+        """,
+    ),
+    (
+        "0003_violations",  # JSON list of absolute paths that changed outside its scope
+        """
+        ALTER TABLE sessions ADD COLUMN violations TEXT NOT NULL DEFAULT '[]'
+        """,
+    ),
+    (
+        "0004_sends",  # see store/sends.py
+        """
+        CREATE TABLE sends (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            session_id TEXT NOT NULL REFERENCES sessions(id) ON DELETE CASCADE,
+            text TEXT NOT NULL,
+            state TEXT NOT NULL,
+            why TEXT NOT NULL DEFAULT '',
+            after_event INTEGER NOT NULL DEFAULT 0,
+            sender TEXT NOT NULL DEFAULT '',
+            created_at TEXT NOT NULL,
+            updated_at TEXT NOT NULL
+        );
+        CREATE INDEX sends_session ON sends(session_id, number);
+        CREATE INDEX sends_waiting ON sends(session_id) WHERE state IN ('queued', 'typing')
+        """,
+    ),
+    (
+        "0006_mains",  # the agents that run the sub-agents, one row for each of their conversations
+        """
+        CREATE TABLE mains (
+            conversation_id TEXT PRIMARY KEY,
+            agent TEXT NOT NULL,
+            cwd TEXT NOT NULL,
+            workspace TEXT NOT NULL,
+            transcript TEXT NOT NULL,
+            state TEXT NOT NULL,
+            registered_at TEXT NOT NULL,
+            seen_at TEXT NOT NULL,
+            socket TEXT NOT NULL DEFAULT '',      -- of the tmux server it runs in, if any, and its pane
+            pane_id TEXT NOT NULL DEFAULT '',
+            context_tokens INTEGER,               -- NULL: not known
+            ended_at TEXT
+        ) WITHOUT ROWID;
+        CREATE INDEX mains_workspace ON mains(workspace, seen_at);
+        """,
+    ),
+    (
+        "0008_reports_that_waited",  # taken in from files that may still be there: see store/spool.py
+        """
+        CREATE TABLE taken_reports (name TEXT PRIMARY KEY) WITHOUT ROWID
+        """,
+    ),
+    (
+        "0009_context",  # what is known of the context of each, and what was done about it: see store/crossings.py
+        """
+        -- tokens of its window; NULL: not known
+        ALTER TABLE sessions ADD COLUMN context_limit INTEGER;
+        ALTER TABLE sessions ADD COLUMN context_level TEXT NOT NULL DEFAULT '';
+        -- warn or compact; '' as the settings say
+        ALTER TABLE sessions ADD COLUMN on_context TEXT NOT NULL DEFAULT '';
+        -- 1: a command of the program, typed as it is, and proven by what it does
+        ALTER TABLE sends ADD COLUMN command INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE main_usage (                 -- of a main agent: how far its file was read, and what was found
+            conversation_id TEXT PRIMARY KEY,
+            path TEXT NOT NULL,
+            read_bytes INTEGER NOT NULL,
+            first_tokens INTEGER,                 -- what its first and its last call sent; NULL: nobody knows
+            last_tokens INTEGER,
+            window INTEGER,                       -- the size that the program itself has reported
+            model TEXT NOT NULL,
+            compacted INTEGER NOT NULL            -- 1: since its last call
+        ) WITHOUT ROWID;
+        CREATE TABLE crossings (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            who TEXT NOT NULL,                    -- a session's id, or the conversation of a main agent
+            threshold TEXT NOT NULL,              -- warn compact budget-warn budget-compact budget-halt
+            conversation TEXT NOT NULL,
+            crossed_at TEXT NOT NULL,
+            tokens INTEGER NOT NULL,              -- when it was crossed
+            state TEXT NOT NULL,                  -- how far it was acted upon
+            why TEXT NOT NULL DEFAULT '',
+            attempts INTEGER NOT NULL DEFAULT 0,
+            after_event INTEGER NOT NULL DEFAULT 0,
+            changed_at TEXT NOT NULL,
+            cleared_at TEXT                       -- it has fallen below again, or ended
+        );
+        CREATE UNIQUE INDEX crossings_open ON crossings(who, threshold) WHERE cleared_at IS NULL
+        """,
+    ),
+    (
+        "0030_outcomes",  # how models were chosen, and what came of it: see store/outcomes.py
+        """
+        CREATE TABLE routes (
+            session_id TEXT PRIMARY KEY REFERENCES sessions(id) ON DELETE CASCADE,
+            at TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            risk TEXT NOT NULL,
+            tier TEXT NOT NULL,
+            agent TEXT NOT NULL,
+            model TEXT NOT NULL,
+            probability REAL NOT NULL,
+            seed TEXT NOT NULL,
+            chain TEXT NOT NULL
+        ) WITHOUT ROWID;
+        CREATE TABLE outcomes (
+            number INTEGER PRIMARY KEY,
+            at TEXT NOT NULL,
+            kind TEXT NOT NULL,
+            agent TEXT NOT NULL,
+            model TEXT NOT NULL,
+            good INTEGER NOT NULL,
+            source TEXT NOT NULL,
+            session_id TEXT,                      -- kept when the session is forgotten: what was learned stays
+            UNIQUE (session_id, source)
+        );
+        CREATE INDEX outcomes_kind ON outcomes(kind, number)
+        """,
+    ),
+    (
+        "0031_ledger",  # what was used and paid, also by conversations that people had themselves: see store/ledger.py
+        f"""
+        -- NULL: nobody knows, or not yet
+        ALTER TABLE turns ADD COLUMN cost_usd REAL;
+        CREATE INDEX turns_message ON turns(message_id, request_id);
+        CREATE INDEX turns_path ON turns(session_id, path, number) WHERE side = 0;
+        CREATE INDEX turns_unpriced ON turns(session_id, model) WHERE cost_usd IS NULL;
+        CREATE TABLE imports (                    -- conversations that are no session's, and how far each was read
+            path TEXT PRIMARY KEY,
+            read_bytes INTEGER NOT NULL
+        ) WITHOUT ROWID;
+        CREATE TABLE imported_turns (
+            number INTEGER PRIMARY KEY,
+            path TEXT NOT NULL,
+            conversation TEXT NOT NULL,
+            agent TEXT NOT NULL,
+            message_id TEXT NOT NULL,
+            request_id TEXT NOT NULL,
+            at TEXT NOT NULL,
+            model TEXT NOT NULL,
+            side INTEGER NOT NULL,
+            input INTEGER NOT NULL,
+            cache_write INTEGER NOT NULL,
+            cache_read INTEGER NOT NULL,
+            output INTEGER NOT NULL,
+            cost_usd REAL,
+            UNIQUE (message_id, request_id)
+        );
+        CREATE INDEX imported_turns_unpriced ON imported_turns(agent, model) WHERE cost_usd IS NULL;
+        CREATE TABLE skill_invocations (
+            number INTEGER PRIMARY KEY,
+            created_at TEXT NOT NULL,
+            session_id TEXT,
+            skill_name TEXT NOT NULL,
+            tokens_used INTEGER NOT NULL
+        );
+        CREATE TABLE daily (                      -- sums of both, kept by triggers, so that figures are there at once
+            day TEXT NOT NULL,
+            session_id TEXT NOT NULL,             -- '' of what was imported, which has conversation and agent instead
+            conversation TEXT NOT NULL,
+            agent TEXT NOT NULL,
+            model TEXT NOT NULL,
+            side INTEGER NOT NULL,
+            turns INTEGER NOT NULL,
+            input INTEGER NOT NULL,
+            cache_write INTEGER NOT NULL,
+            cache_read INTEGER NOT NULL,
+            output INTEGER NOT NULL,
+            cost_usd REAL NOT NULL,
+            unpriced INTEGER NOT NULL,            -- turns without a price
+            PRIMARY KEY (day, session_id, conversation, agent, model, side)
+        ) WITHOUT ROWID;
+        CREATE INDEX daily_session ON daily(session_id);
+        {triggers("turns", "session_id, '', ''")};
+        {triggers("imported_turns", "'', conversation, agent")};
+        INSERT INTO daily SELECT substr(at, 1, 10), session_id, '', '', model, side, count(*), sum(input),
+            sum(cache_write), sum(cache_read), sum(output), 0, count(*) FROM turns GROUP BY 1, 2, 5, 6;
+        CREATE VIEW ledger AS
+            SELECT t.at, t.session_id, s.type, s.role, s.agent, t.model, t.side, t.input, t.cache_write, t.cache_read,
+                t.output, t.input + t.cache_write + t.cache_read AS context, t.cost_usd
+            FROM turns t JOIN sessions s ON s.id = t.session_id
+            UNION ALL
+            SELECT at, NULL, 'main', NULL, agent, model, side, input, cache_write, cache_read, output,
+                input + cache_write + cache_read, cost_usd FROM imported_turns
+        """,
+    ),
+    (
+        "0020_jobs",  # what is scheduled, each firing of it, and what people are to be told
+        """
+        CREATE TABLE jobs (
+            id TEXT PRIMARY KEY,
+            name TEXT NOT NULL UNIQUE,
+            said TEXT NOT NULL,                   -- JSON: the job as it was written, with what we don't know of
+            workspace TEXT NOT NULL,
+            cwd TEXT NOT NULL,
+            cursor REAL NOT NULL,                 -- epoch seconds: every firing due until then has its row in runs
+            next_at REAL,                         -- when the next is to be looked at; NULL: none will
+            failures INTEGER NOT NULL DEFAULT 0,  -- firings in a row that failed for good
+            paused TEXT NOT NULL DEFAULT '',      -- why; '' while it isn't
+            created_at TEXT NOT NULL,
+            updated_at TEXT NOT NULL
+        );
+        CREATE INDEX jobs_next ON jobs(next_at);
+        CREATE TABLE runs (                       -- one firing; they stay when their job is removed
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            job_id TEXT NOT NULL,
+            job TEXT NOT NULL,                    -- its name then
+            due TEXT NOT NULL,
+            state TEXT NOT NULL,
+            reason TEXT NOT NULL DEFAULT '',
+            holder TEXT NOT NULL DEFAULT '',      -- the process that starts or ends it; a dead one's work is taken over
+            session_id TEXT NOT NULL DEFAULT '',
+            attempts TEXT NOT NULL DEFAULT '[]',  -- JSON, one of each that has ended
+            not_before REAL NOT NULL DEFAULT 0,   -- epoch seconds: when it may be tried again
+            by_hand INTEGER NOT NULL DEFAULT 0,   -- 1: a person asked for it now
+            leader INTEGER,                       -- the run of a batch that this one is part of
+            model TEXT NOT NULL DEFAULT '',
+            injected TEXT NOT NULL DEFAULT '[]',
+            injected_tokens INTEGER NOT NULL DEFAULT 0,
+            saved_tokens INTEGER NOT NULL DEFAULT 0,  -- what its batch spared at the start
+            tokens_used INTEGER NOT NULL DEFAULT 0,
+            cost_usd REAL NOT NULL DEFAULT 0,
+            exit_code INTEGER,
+            result TEXT NOT NULL DEFAULT '',
+            started_at TEXT,
+            ended_at TEXT,
+            UNIQUE (job_id, due)
+        );
+        CREATE INDEX runs_open ON runs(state) WHERE ended_at IS NULL;
+        CREATE TABLE inbox (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            at TEXT NOT NULL,
+            level TEXT NOT NULL,                  -- info or alert
+            title TEXT NOT NULL,
+            text TEXT NOT NULL,
+            workspace TEXT NOT NULL,
+            run INTEGER,
+            read_at TEXT
+        );
+        CREATE INDEX inbox_unread ON inbox(number) WHERE read_at IS NULL;
+        CREATE TABLE deliveries (                 -- where else something is to go, and what became of that
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            run INTEGER NOT NULL,
+            way TEXT NOT NULL,
+            target TEXT NOT NULL,
+            text TEXT NOT NULL,
+            workspace TEXT NOT NULL,
+            state TEXT NOT NULL,
+            why TEXT NOT NULL DEFAULT '',
+            holder TEXT NOT NULL DEFAULT '',
+            attempts INTEGER NOT NULL DEFAULT 0,
+            changed_at TEXT NOT NULL,
+            UNIQUE (run, way, target)
+        );
+        CREATE INDEX deliveries_open ON deliveries(number) WHERE state = 'waiting'
+        """,
+    ),
+)

@@ -1,0 +1,90 @@
+"""The heartbeat: a fresh session with HEARTBEAT.md and nothing else, silent when nothing needs attention."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from openclaw.context.tokens import Counter
+from openclaw.schedule import heartbeat
+from tests.conftest import Box
+from tests.local.conftest import Local
+from tests.schedule.conftest import Cron
+
+LIST = "# Heartbeat\n- Is the disk of /srv below 90 %?\n- Does the nightly build still pass?\n"
+
+
+@pytest.fixture
+def beats(local: Local) -> Local:
+    Cron(local.box)
+    local.box.cli("heartbeat", "install", "--model", "ollama/qwen2.5:3b")
+    (local.box.workspace / "HEARTBEAT.md").write_text(LIST)
+    return local
+
+
+def test_a_beat_sends_heartbeat_md_and_less_than_60_tokens_beside_it(beats: Local) -> None:
+    beats.api.otherwise = beats.api.otherwise._replace(text="HEARTBEAT_OK")  # type: ignore[union-attr]
+    run = beats.box.json("heartbeat", "run")
+    assert (run["state"], run["result"]) == ("done", "HEARTBEAT_OK")
+    [turn] = beats.api.turns
+    assert not turn.body.get("tools")
+    count = Counter(str(beats.box.root / "cache"), beats.box.env)
+    [injected] = run["injected"]
+    assert Path(injected["path"]).name == "HEARTBEAT.md"
+    beside = run["injected_tokens"] - injected["tokens"]
+    assert beside < 60, turn.text
+    assert count.count(turn.text).tokens <= run["injected_tokens"] + 5
+    assert beats.box.json("inbox", "list", "--all") == []
+
+
+def test_the_last_of_many_beats_sends_what_the_first_did(beats: Local) -> None:
+    beats.api.otherwise = beats.api.otherwise._replace(text="HEARTBEAT_OK")  # type: ignore[union-attr]
+    for _ in range(6):
+        assert beats.box.json("heartbeat", "run")["state"] == "done"
+    sizes = {len(turn.raw) for turn in beats.api.turns}
+    assert len(beats.api.turns) == 6 and len(sizes) == 1
+    shown = beats.box.json("heartbeat", "show")
+    assert len(shown["beats"]) == 6 and not shown["needless"]
+
+
+def test_what_needs_attention_is_announced(beats: Local) -> None:
+    beats.api.say("/srv is at 97 %.")
+    beats.box.cli("heartbeat", "run")
+    assert [each["text"] for each in beats.box.json("inbox")] == ["/srv is at 97 %."]
+
+
+def test_a_file_with_nothing_to_check_calls_no_model(beats: Local) -> None:
+    (beats.box.workspace / "HEARTBEAT.md").write_text("# Heartbeat\n\n- [ ]\n<!-- later:\n- the disk -->\n---\n")
+    done = beats.box.cli("heartbeat", "run")
+    assert "no model was called" in done.stdout
+    (beats.box.workspace / "HEARTBEAT.md").unlink()
+    assert "there is no HEARTBEAT.md" in beats.box.cli("heartbeat", "run").stdout
+    assert beats.api.turns == [] and beats.box.json("ps", "--all") == []
+
+
+def test_a_new_workspace_has_nothing_to_check(box: Box) -> None:
+    box.cli("init")
+    assert heartbeat.needless(str(box.workspace))
+
+
+@pytest.mark.parametrize("line", ["- look at the disk", "1. look", "* [ ] look", "Look.", "- <!-- x --> look", "-look"])
+def test_one_line_is_something_to_check(tmp_path: Path, line: str) -> None:
+    (tmp_path / "HEARTBEAT.md").write_text(f"# Heartbeat\n{line}\n")
+    assert heartbeat.needless(str(tmp_path)) == ""
+
+
+def test_install_changes_the_one_there_is(box: Box) -> None:
+    box.cli("heartbeat", "install", "--model", "ollama/a", exit=4)
+    box.cli("init")
+    assert "which model" in box.cli("heartbeat", "install", exit=2).stderr
+    assert "no heartbeat" in box.cli("heartbeat", "show", exit=4).stderr
+    box.cli("heartbeat", "install", "--model", "ollama/a", "--active", "08:00-22:00")
+    box.cli("heartbeat", "install", "--every", "1h")
+    [job] = box.json("cron", "list")
+    assert job["schedule"] == "every 1h" and job["job"]["payload"]["model"] == "ollama/a"
+    assert job["job"]["run"]["activeHours"] == "08:00-22:00"
+    other = box.root / "other"
+    box.cli("init", str(other))
+    box.cli("heartbeat", "install", "--model", "ollama/b", env={"OPENCLAW_WORKSPACE": str(other)})
+    assert len(box.json("cron", "list")) == 2
