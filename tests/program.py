@@ -91,6 +91,19 @@ class Program:
     def press(self, id: str, *keys: str) -> None:
         self.box.tmux("send-keys", "-t", f"=subagent-{id}:", *keys)
 
+    def answer(self, id: str, words: str, key: str = "Enter") -> None:
+        """Press a key in the dialog that shows these words; again if it came before the dialog listened."""
+        until(lambda: words in self.screen(id), what=f"{words!r} shown")
+
+        def gone() -> bool:
+            self.press(id, key)
+            try:
+                return bool(until(lambda: words not in self.screen(id), 2))
+            except AssertionError:
+                return False
+
+        until(gone, 40, f"{words!r} answered")
+
     def figures(self, id: str) -> tuple[int, int | None, int | None]:
         """Tokens in all, those of its context, those of its conversation, as `result` tells them."""
         found: dict[str, Any] = self.box.json("result", id)

@@ -182,6 +182,18 @@ def resuming(agent: Agent, script: str, conversation_id: str) -> str:
     return head + mark + command.replace('"$dir/task.md"', '"$dir/resume.md"')
 
 
+def beginning(agent: Agent, script: str, conversation_id: str, fresh: str | None) -> str:
+    """A launch.sh that starts from its task again, in a conversation of its own: a program takes no id twice."""
+    head, mark, command = script.partition("\ncommand=(")
+    began = " ".join(_filled(agent.conversation, {"conversation": fresh})) if fresh else ""
+    for words in (agent.resume, agent.conversation):
+        known = " ".join(_filled(words, {"conversation": conversation_id}))
+        if known and f" {known} " in command:
+            command = command.replace(f" {known} ", f" {began} " if began else " ", 1)
+            break
+    return head + mark + command.replace('"$dir/resume.md"', '"$dir/task.md"')
+
+
 def watched(writes: Iterable[str]) -> list[str]:
     """The folders or files below which the patterns may match: the parts before a wildcard, none inside another."""
     roots = set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
+from collections.abc import Sequence
 
 from openclaw import render
 from openclaw.cli.context import complete, json_argument, named
@@ -44,18 +45,27 @@ def send(words: list[str], everyone: bool, key: list[str] | None, wait: bool, ti
         raise NotFound(f"no {'other ' if me else ''}sub-agent is live", "start one with `openclaw spawn`")
     if key:
         sent = [sending.press(fleet, id, key) for id in ids]
+        _show(sent, everyone, json)
     else:
         text = _stdin() if words[-1] == "-" else words[-1]
-        sent = [sending.send(fleet, id, text) for id in ids]
-        if wait:  # all are on their way before any is waited for
-            sent = [sending.follow(fleet, each, timeout) for each in sent]
+        sent = [sending.send(fleet, id, text, tells=True) for id in ids]
+        try:
+            if wait:  # all are on their way before any is waited for
+                sent = [sending.follow(fleet, each, timeout) for each in sent]
+            _show(sent, everyone, json)
+        finally:
+            sending.told(fleet, sent)
+    statuses = {each.exit_status for each in sent}
+    return next((status for status in WORST if status in statuses), 0)
+
+
+def _show(sent: Sequence[Sent], everyone: bool, json: bool) -> None:
     if json:
         render.document([each.as_json() for each in sent] if everyone else sent[0].as_json())
     else:
         for each in sent:
             render.out(_line(each))
-    statuses = {each.exit_status for each in sent}
-    return next((status for status in WORST if status in statuses), 0)
+    sys.stdout.flush()  # said is what has left this process
 
 
 def _usage(everyone: bool, keys: bool) -> str:

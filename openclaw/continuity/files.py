@@ -34,7 +34,7 @@ def write(path: str, text: str, mode: int = 0o600) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(fresh, path)
-    except BaseException:
+    except BaseException:  # whatever it was, nothing half-written stays beside it
         if os.path.lexists(fresh):
             os.unlink(fresh)
         raise

@@ -87,7 +87,7 @@ def _give(fleet: Fleet, path: str, item: Item, request: Request, dry_run: bool) 
             return Given(item, None, False, BadInput(f"{path}, line {item.line}: the item was changed", "run it again"))
         try:
             [session] = spawn(fleet, [request], ids=[id])
-        except BaseException:
+        except BaseException:  # whatever it was, an item that nobody works on is free again
             if not sessions.by_ids(fleet.store, [id]):  # else it may have begun, and keeps its mark
                 with locked(fleet.state_dir, "workspace"):
                     files.edit(path, lambda text: items.marked(text, mine, item.session))

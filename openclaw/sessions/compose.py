@@ -88,7 +88,10 @@ def _compose(
 
     if not wait_for(lambda: held() is not None, ENTER_SECONDS):
         return Outcome("blocked", COVERED)
-    if send.state != "typing" or not shows():  # else its sender died before Enter
+    begun = send.state == "typing"  # whoever began died: before Enter, or after it and before the program's report
+    if begun and wait_for(lambda: _took(fleet, session, text, send.after_event) or shows(), CONFIRM_SECONDS):
+        after = send.after_event
+    else:
         if held() and (outcome := _put_aside(fleet, agent, pane, screen)):
             return outcome
         begin()
@@ -98,7 +101,8 @@ def _compose(
                 return Outcome("failed", "its input line holds something else beside the message: somebody typed there")
             return Outcome("failed", "its input line did not take the text")
     for _ in range(ENTERS):
-        deliver.paste(fleet.terminal, pane, deliver.ENTER, bracketed=False)
+        if not _took(fleet, session, text, after):
+            deliver.paste(fleet.terminal, pane, deliver.ENTER, bracketed=False)
         if wait_for(lambda: _took(fleet, session, text, after) or not shows(), ENTER_SECONDS):
             break
     else:

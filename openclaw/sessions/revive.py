@@ -19,13 +19,15 @@ from openclaw.errors import BadInput, Interrupted, OpenclawError, Unavailable
 from openclaw.sessions import admission, prefix
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.gate import Gate
-from openclaw.sessions.spawn import check_claims
+from openclaw.sessions.spawn import check_claims, new_conversation
 from openclaw.sessions.status import known_server, located
 from openclaw.sessions.violations import watched
+from openclaw.sessions.window import first_state, window
 from openclaw.store import db, sessions
 from openclaw.store.sessions import Session
 from openclaw.tasks.prefix import Prefix
 from openclaw.terminal.windows import NewWindow, Pane, close, open_windows, session_name, view
+from openclaw.usage import ledger
 
 ENDS = ("exit", "exit.new", "ending", "ending.new", "changed", "changed.new", "left", "env")  # of one life
 KEPT = ("launch.sh", "resume.md", "session.json")  # of every life; replaced by the next
@@ -58,10 +60,10 @@ def why_not(fleet: Fleet, agents: Mapping[str, Agent], session: Session, transcr
         return f"{session.agent} can't resume"
     if not session.conversation_id:
         return "it had no conversation yet"
-    try:
-        empty = not os.path.getsize(transcript)
-    except OSError:
-        empty = True
+    if session.reporter:
+        empty = not ledger.reader(session.reporter).begun(transcript)
+    else:
+        empty = not os.path.exists(transcript) or not os.path.getsize(transcript)
     return f"there is no history of its conversation {session.conversation_id}" if empty else ""
 
 
@@ -86,11 +88,11 @@ def revive(fleet: Fleet, wishes: Sequence[Wish]) -> list[Outcome]:
     if windows:
         # none begins before all are there: programs that start slow tmux down
         with Gate(fleet.state_dir, processes.identity(os.getpid()), windows[0].id) as gate:
-            held = [window._replace(argv=gate.behind(window.argv)) for window in windows]
+            held = [each._replace(argv=gate.behind(each.argv)) for each in windows]
             panes, problems = _open(fleet, held)
         # only then: as long as the rows name us, whoever comes after us opens the gate that we leave behind
-        problems |= _begin(fleet, panes, agents)
-        outcomes |= {window.id: (window.id not in problems, problems.get(window.id)) for window in windows}
+        problems |= _begin(fleet, panes)
+        outcomes |= {each.id: (each.id not in problems, problems.get(each.id)) for each in windows}
     now = {s.id: s for s in sessions.by_ids(fleet.store, [wish.session.id for wish in wishes])}
     return [Outcome(now[id], *outcomes[id]) for id in outcomes]
 
@@ -169,6 +171,10 @@ def _prepare(fleet: Fleet, agent: Agent, wish: Wish, environ: dict[str, str]) ->
     if wish.prompt and session.conversation_id:
         script = launch.resuming(agent, script, session.conversation_id)
         _replace(folder, "resume.md", wish.prompt)
+    elif session.conversation_id:
+        fresh = new_conversation(agent)
+        script = launch.beginning(agent, script, session.conversation_id, fresh)
+        session = session._replace(conversation_id=fresh)
     result = os.path.join(folder, *(["out"] if json.loads(session.scope).get("sandbox") else []), "result.md")
     try:
         known = json.loads(record)
@@ -183,24 +189,10 @@ def _prepare(fleet: Fleet, agent: Agent, wish: Wish, environ: dict[str, str]) ->
         _replace(folder, "session.json", json.dumps(known | session.as_json(), indent=1, ensure_ascii=False) + "\n")
     if script != before:
         _replace(folder, "launch.sh", script)
+    with db.transaction(fleet.store):  # after the script: what begins says itself which conversation it is in
+        sessions.update(fleet.store, session.id, fleet.now(), conversation_id=session.conversation_id)
     os.utime(os.path.join(folder, "launch.sh"))  # what is newer than it was changed in this life
-    return NewWindow(
-        id=session.id,
-        argv=launch.window_words(session.id, folder),
-        cwd=session.cwd,
-        log=os.path.join(folder, "terminal.log"),
-        log_bytes=fleet.settings.get("log_bytes"),
-        title=session.name,
-        tags={
-            "name": session.name,
-            "agent": session.agent,
-            "type": session.type,
-            "task": " ".join(session.task.split())[:200],
-            "state": "starting" if session.reporter else "working",
-            "dir": folder,
-            "state_dir": fleet.state_dir,
-        },
-    )
+    return window(fleet, session, launch.window_words(session.id, folder))
 
 
 def _anew(fleet: Fleet, agent: Agent, session: Session, environ: Mapping[str, str]) -> str:
@@ -235,28 +227,27 @@ def _open(fleet: Fleet, windows: Sequence[NewWindow]) -> tuple[dict[str, Pane], 
         pass
     panes: dict[str, Pane] = {}
     problems: dict[str, OpenclawError] = {}
-    for window in windows:
+    for each in windows:
         try:
-            panes |= open_windows(fleet.terminal, [window], known)
+            panes |= open_windows(fleet.terminal, [each], known)
         except OpenclawError as error:
             seen = view(fleet.terminal)
-            pane = seen.panes.get(window.id)
+            pane = seen.panes.get(each.id)
             if pane and not pane.dead:  # the tmux client of one who was killed has outlived him: it runs the same
-                panes[window.id] = pane
+                panes[each.id] = pane
                 continue
             if pane and seen.server:
-                close(fleet.terminal, [(seen.server, session_name(window.id))])
-            problems[window.id] = _lost_again(fleet, window.id, error)
+                close(fleet.terminal, [(seen.server, session_name(each.id))])
+            problems[each.id] = _lost_again(fleet, each.id, error)
     return panes, problems
 
 
-def _begin(fleet: Fleet, panes: Mapping[str, Pane], agents: Mapping[str, Agent]) -> dict[str, OpenclawError]:
+def _begin(fleet: Fleet, panes: Mapping[str, Pane]) -> dict[str, OpenclawError]:
     problems: dict[str, OpenclawError] = {}
     with db.transaction(fleet.store):
         for row in sessions.by_ids(fleet.store, list(panes)):
-            state = "working" if agents[row.agent].reports == "none" else "starting"
-            located_at = located(panes[row.id])
-            if not sessions.update(fleet.store, row.id, fleet.now(), status=state, spawner="", **located_at):
+            at = located(panes[row.id])
+            if not sessions.update(fleet.store, row.id, fleet.now(), status=first_state(row), spawner="", **at):
                 problems[row.id] = Interrupted(f"session {row.id} was ended while it was brought back")
     return problems
 

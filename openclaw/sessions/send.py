@@ -34,7 +34,7 @@ class Sent(NamedTuple):
     id: str
     verdict: str
     why: str = ""
-    number: int = 0  # of the row of a queued one
+    number: int = 0  # of its row, if there is one
     late: bool = False
 
     @property
@@ -45,10 +45,11 @@ class Sent(NamedTuple):
         return {"id": self.id, "verdict": self.verdict, "reason": self.why}
 
 
-def send(fleet: Fleet, id: str, text: str) -> Sent:
+def send(fleet: Fleet, id: str, text: str, tells: bool = False) -> Sent:
     """Send `text` to the session as its next prompt, exactly; tabs may arrive as four spaces.
 
-    BadInput, Refused: a text that can't be sent.
+    `tells`: the caller will call `told` when it has told the verdict; should this process die before, the same text,
+    sent again, is taken for the same message. BadInput, Refused: a text that can't be sent.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     check_text(text, LARGEST, "the message", "put the bulk into a file and name that")
@@ -64,9 +65,15 @@ def send(fleet: Fleet, id: str, text: str) -> Sent:
         with db.transaction(fleet.store):
             sends.withdraw(fleet.store, number)  # unless it is being typed: then it is the next holder's to finish
         raise
-    with db.transaction(fleet.store):
-        sends.told(fleet.store, [number])
+    if not tells:
+        told(fleet, [sent])
     return sent
+
+
+def told(fleet: Fleet, sent: Sequence[Sent]) -> None:
+    """Somebody knows what became of these: the same text, sent again, is another message."""
+    with db.transaction(fleet.store):
+        sends.told(fleet.store, [each.number for each in sent])
 
 
 def follow(fleet: Fleet, sent: Sent, timeout: float | None = None) -> Sent:
@@ -146,4 +153,4 @@ def _push_own(fleet: Fleet, id: str, number: int) -> Sent:
 
 
 def _sent(message: Send) -> Sent:
-    return Sent(message.session_id, message.state, message.why)
+    return Sent(message.session_id, message.state, message.why, message.number)

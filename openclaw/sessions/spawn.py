@@ -25,13 +25,14 @@ from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.gate import Gate
 from openclaw.sessions.status import known_server, located, settle
 from openclaw.sessions.violations import watched
+from openclaw.sessions.window import first_state, window
 from openclaw.store import db, sends, sessions
 from openclaw.store.sessions import Session
 from openclaw.tasks import templates
 from openclaw.tasks.globs import overlaps
 from openclaw.tasks.prepare import Move, Task, prepare
 from openclaw.tasks.request import Request, check
-from openclaw.terminal.windows import NewWindow, Pane, close, open_windows, session_name
+from openclaw.terminal.windows import Pane, close, open_windows, session_name
 
 if TYPE_CHECKING:
     from openclaw.agents.sandbox import Wrap
@@ -141,7 +142,7 @@ def _row(fleet: Fleet, planned: Planned) -> Session:
         worktree=planned.tree.path if planned.tree else None,
         socket=fleet.terminal.socket,
         spawner=processes.identity(os.getpid()),
-        conversation_id=_new_conversation() if agent.new_conversation == "uuid" else None,
+        conversation_id=new_conversation(agent),
         reason=_first_dialog(planned),
         reporter="" if agent.reports == "none" else agent.reports,
         scope=json.dumps(task.scope_json()),
@@ -177,7 +178,10 @@ def new_id() -> str:
     return "".join(ALPHABET[number // len(ALPHABET) ** place % len(ALPHABET)] for place in range(6))
 
 
-def _new_conversation() -> str:
+def new_conversation(agent: Agent) -> str | None:
+    """The id of a conversation that is about to begin, if the program takes one from us."""
+    if agent.new_conversation != "uuid":
+        return None
     import uuid  # imports platform: only for programs that take an id
 
     return str(uuid.uuid4())
@@ -281,25 +285,7 @@ def _open(
             sandbox=_wrap(fleet, task, agent, environ, row.id) if task.sandbox else None,
         )
         launch.write(built)
-        windows.append(
-            NewWindow(
-                id=row.id,
-                argv=gate.behind(built.argv) if gate else built.argv,
-                cwd=row.cwd,
-                log=os.path.join(built.folder, "terminal.log"),
-                log_bytes=fleet.settings.get("log_bytes"),
-                title=row.name,
-                tags={
-                    "name": row.name,
-                    "agent": agent.name,
-                    "type": row.type,
-                    "task": " ".join(row.task.split())[:200],
-                    "state": _first_state(row),
-                    "dir": built.folder,
-                    "state_dir": fleet.state_dir,
-                },
-            )
-        )
+        windows.append(window(fleet, row, gate.behind(built.argv) if gate else built.argv))
     return open_windows(fleet.terminal, windows, known=known_server(fleet, sessions.live(fleet.store)))
 
 
@@ -309,16 +295,11 @@ def _wrap(fleet: Fleet, task: Task, agent: Agent, environ: Mapping[str, str], id
     return enclose.wrap(fleet, task, agent, environ, fleet.folder(id))
 
 
-def _first_state(row: Session) -> str:
-    """A program that reports is starting until it says otherwise; any other is taken at its process."""
-    return "starting" if row.reporter else "working"
-
-
 def _started(fleet: Fleet, rows: Sequence[Session], panes: dict[str, Pane]) -> list[Session]:
     with db.transaction(fleet.store):
         for row in rows:
             if not sessions.update(
-                fleet.store, row.id, fleet.now(), status=_first_state(row), spawner="", **located(panes[row.id])
+                fleet.store, row.id, fleet.now(), status=first_state(row), spawner="", **located(panes[row.id])
             ):
                 raise Interrupted(f"session {row.id} was ended while it was starting", "nothing of it is left")
     if sends.addressees(fleet.store):

@@ -196,7 +196,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
         connection.execute("BEGIN IMMEDIATE")
         try:
             yield connection
-        except BaseException:
+        except BaseException:  # an interruption too must leave no half of it
             connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")

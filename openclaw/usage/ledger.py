@@ -45,6 +45,9 @@ class Reader(Protocol):
     def current(self, known: Sequence[Transcript], conversation: str | None) -> str:
         """The path of the conversation that a session is in now; empty when it has none yet."""
 
+    def begun(self, path: str) -> bool:
+        """Whether anything was said in it yet: before, the program has nothing to resume."""
+
     def last_message(self, path: str, tails: Sequence[int | None] = ...) -> str:
         """The text of the agent's last message that has any; empty if there is none.
 
@@ -124,6 +127,15 @@ def lines(path: str, tail: int | None) -> list[bytes]:
             return file.read().split(b"\n")
     except OSError:
         return []
+
+
+def has_line(path: str, words: bytes) -> bool:
+    """Whether a line holds these words; False for a file that can't be read."""
+    try:
+        with open(path, "rb") as file:
+            return any(words in line for line in file)
+    except OSError:
+        return False
 
 
 def parsed(line: bytes) -> dict[str, Any]:

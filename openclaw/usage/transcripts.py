@@ -15,7 +15,7 @@ from typing import Any
 from openclaw.agents import calls
 from openclaw.agents.calls import asked
 from openclaw.store.turns import Transcript, Turn
-from openclaw.usage.ledger import TAIL_BYTES, Read, count, lines, parsed, whole_lines
+from openclaw.usage.ledger import TAIL_BYTES, Read, count, has_line, lines, parsed, whole_lines
 
 # How a call that was not allowed reads in its result. There is no mark for it but the words (of version 2.1).
 DENIED = (
@@ -43,6 +43,11 @@ def current(known: Sequence[Transcript], conversation: str | None) -> str:
     """The path of the conversation that a session is in now; empty when it has none yet."""
     main = [t.path for t in known if os.path.basename(os.path.dirname(t.path)) != "subagents"]
     return next((p for p in main if os.path.basename(p) == f"{conversation}.jsonl"), main[-1] if main else "")
+
+
+def begun(path: str) -> bool:
+    """Whether anything was said in it yet: a program that was killed before has written how it was started only."""
+    return has_line(path, b'"type":"user"')
 
 
 def last_message(path: str, tails: Sequence[int | None] = (TAIL_BYTES, None)) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import threading
 
 from tests.claude.conftest import Claude
 from tests.conftest import until
@@ -67,3 +68,24 @@ def test_what_died_before_its_first_turn_has_no_history_and_is_not_started(claud
     [found] = claude.box.json("restore")["sessions"]
     assert found["action"] == "lost" and "history" in found["detail"]
     assert not claude.api.turns
+
+
+def test_peers_26_killed_before_anything_was_said_it_stays_lost_until_it_is_run_again(claude: Claude) -> None:
+    gate = threading.Event()
+    claude.api.say(Reply("never", hold=gate))
+    made = claude.spawn("the first task")
+    until(lambda: claude.api.turns)
+    os.kill(claude.box.server_pid(), signal.SIGKILL)
+    claude.until(made["id"], "lost")
+    gate.set()
+    until(lambda: not any("--session-id" in command for command in claude.box.processes().values()), what="it is gone")
+    [transcript] = claude.config.glob(f"projects/*/{made['conversation_id']}.jsonl")
+    lines = transcript.read_text().splitlines(keepends=True)
+    transcript.write_text("".join(line for line in lines if '"type":"user"' not in line))  # not yet written, at times
+    [found] = claude.box.json("restore")["sessions"]
+    assert found["action"] == "lost" and "no history of its conversation" in found["detail"]
+    assert claude.status(made["id"])[0] == "lost"
+    [found] = claude.box.json("restore", "--rerun")["sessions"]
+    assert found["action"] == "rerun"
+    claude.until(made["id"], "idle")
+    assert [turn.has("the first task") for turn in claude.api.turns] == [True, True]

@@ -7,10 +7,14 @@ import signal
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
+from openclaw.sessions.fleet import Fleet
+from openclaw.settings import Settings
+from openclaw.store import db, events, sends
 from tests.claude.conftest import Claude
 from tests.conftest import until
 from tests.loopback.api import Reply, Tool
@@ -33,6 +37,13 @@ def idle(claude: Claude) -> str:
 
 def send(claude: Claude, id: str, text: str, *more: str, exit: int | None = 0) -> dict[str, Any]:
     return dict(claude.box.json("send", id, text, *more, exit=exit))
+
+
+def state(fleet: Fleet, number: int) -> tuple[str, str]:
+    """Who answers for a message, and what became of it."""
+    found = sends.get(fleet.store, number)
+    assert found
+    return found.sender, found.state
 
 
 def received(claude: Claude, text: str) -> int:
@@ -144,10 +155,27 @@ def test_a_killed_sender_is_finished_and_a_retry_sends_nothing_twice(claude: Cla
             sender.wait(timeout=delay)
         except subprocess.TimeoutExpired:
             sender.kill()
-            unheard.append(delay) if sender.wait() else None
+        if not sender.communicate()[0]:  # it may have been killed after it had told
+            unheard.append(delay)
         assert send(claude, idle, f"message {delay}", "--wait")["verdict"] == "delivered"
         claude.until(idle, "idle")
     assert unheard and [received(claude, f"message {delay}") for delay in unheard] == [1] * len(unheard)
+
+
+def test_a_message_is_not_typed_again_while_the_report_of_it_is_on_its_way(claude: Claude, idle: str) -> None:
+    fleet = Fleet(Settings(claude.box.env))
+    with db.transaction(fleet.store):  # its sender died after Enter, and nothing has been reported yet
+        number = sends.add(fleet.store, idle, "only once", "999999:1", fleet.now())
+        sends.change(fleet.store, number, fleet.now(), "typing", after_event=events.newest(fleet.store, idle))
+    sender = claude.box.popen("send", idle, "only once")
+    until(lambda: state(fleet, number)[0] != "999999:1", what="taken over")
+    with suppress(subprocess.TimeoutExpired):  # it waits for that report
+        sender.wait(timeout=2)
+    claude.type(idle, "only once")
+    assert sender.wait(timeout=40) == 0
+    assert send(claude, idle, "after", "--wait")["verdict"] == "delivered"  # what was typed before is done
+    claude.until(idle, "idle")
+    assert received(claude, "only once") == 1 and state(fleet, number) == ("", "delivered")
 
 
 def test_a_killed_courier_loses_nothing(claude: Claude, idle: str) -> None:

@@ -79,8 +79,7 @@ def test_an_answered_permission_dialog_is_working_again(claude: Claude) -> None:
     claude.api.say(Reply("", (slow,)), Reply("Done."))
     id = claude.spawn("wait for it")["id"]
     claude.until(id, "waiting")
-    until(lambda: "Yes" in claude.screen(id))
-    claude.press(id, "Enter")
+    claude.answer(id, "1. Yes")
     claude.until(id, "working")  # while the tool still runs
     (claude.box.root / "go").touch()
     claude.until(id, "idle")
@@ -123,7 +122,7 @@ def test_first_dialogs_are_named(claude: Claude) -> None:
     assert made["status"] == "starting" and "trust" in made["reason"]
     assert "trust" in claude.until(id, "waiting")
     claude.box.cli("wait", id, exit=6)
-    claude.press(id, "Enter")
+    claude.answer(id, "Yes, I trust this folder")
     claude.until(id, "idle")
     assert claude.spawn("hello again")["reason"] == ""
 

@@ -60,8 +60,7 @@ def test_an_answered_permission_dialog_goes_on(codex: Codex) -> None:
     codex.api.say(Reply("", (asking("touch ../outside"),)), Reply("Done."))
     id = codex.spawn("touch it")["id"]
     codex.until(id, "waiting")
-    until(lambda: "1. Yes" in codex.screen(id))
-    codex.press(id, "Enter")
+    codex.answer(id, "1. Yes")
     codex.until(id, "idle")
     assert (codex.box.root / "outside").exists()
 
@@ -99,7 +98,7 @@ def test_trust_in_the_folder_is_asked_and_named(codex: Codex) -> None:
     assert made["status"] == "starting" and "trust" in made["reason"]
     assert "trust" in codex.until(id, "waiting")
     codex.box.cli("wait", id, exit=6)
-    codex.press(id, "Enter")
+    codex.answer(id, "Trust this folder?")
     codex.until(id, "idle")
     assert codex.spawn("hello again")["reason"] == ""
 

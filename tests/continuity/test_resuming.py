@@ -35,3 +35,18 @@ def test_only_what_began_it_and_its_prompt_change(name: str, before: str, after:
     once = launch.resuming(agent, script(before), "c-1")
     assert once == script(after)
     assert launch.resuming(agent, once, "c-1") == once
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"),
+    [
+        ("claude", f"claude --session-id c-1 -- {PROMPT}", f"claude --session-id c-2 -- {PROMPT}"),
+        ("claude", f"claude -s x --resume c-1 -- {RESUMED}", f"claude -s x --session-id c-2 -- {PROMPT}"),
+        ("codex", f"codex --model m resume c-1 -- {RESUMED}", f"codex --model m -- {PROMPT}"),
+        ("codex", f"codex --model m -- {PROMPT}", f"codex --model m -- {PROMPT}"),
+    ],
+)
+def test_run_again_it_begins_another_conversation(name: str, before: str, after: str) -> None:
+    agent: Agent = registry.shipped()[name]
+    fresh = "c-2" if agent.new_conversation == "uuid" else None
+    assert launch.beginning(agent, script(before), "c-1", fresh) == script(after)

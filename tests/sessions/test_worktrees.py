@@ -225,11 +225,12 @@ def test_a_git_that_outlives_its_killed_spawner_is_waited_for(box: Box, repo: Re
     assert nothing_left(repo)
 
 
-@pytest.mark.parametrize("left", ["checkout", "no .git", "no folder", "no admin"])
+@pytest.mark.parametrize("left", ["checkout", "no .git", "no folder", "no admin", "half an admin"])
 def test_a_checkout_killed_in_the_middle_is_cleared_away(box: Box, repo: Repo, left: str) -> None:
     slow_checkout(repo, 1000)
     spawner = box.popen("spawn", "true", "--worktree", start_new_session=True)
-    until(lambda: list((box.state / "worktrees").glob("*/*")), what="files are being written")
+    admin = repo.path / ".git" / "worktrees"
+    until(lambda: any(path.read_text() for path in admin.glob("*/commondir")), what="files are being written")
     os.killpg(spawner.pid, signal.SIGKILL)  # git too
     spawner.wait()
     until(lambda: not any("sleep 1000" in c for c in box.processes().values()), what="the filter is gone")
@@ -239,7 +240,10 @@ def test_a_checkout_killed_in_the_middle_is_cleared_away(box: Box, repo: Repo, l
     elif left == "no folder":
         shutil.rmtree(tree)
     elif left == "no admin":
-        shutil.rmtree(repo.path / ".git" / "worktrees" / Path(tree).name)
+        shutil.rmtree(admin / Path(tree).name)
+    elif left == "half an admin":  # every git command that looks at worktrees fails with it
+        shutil.rmtree(tree)
+        (admin / Path(tree).name / "commondir").write_text("")
     assert box.json("ps") == [] and nothing_left(repo)
 
 
