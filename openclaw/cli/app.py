@@ -46,6 +46,7 @@ VERBS = {
     "handoff": Verb("Survive compaction", "continuity", "give each open item of active-tasks.md to a sub-agent, once"),
     "note": Verb("Survive compaction", "continuity", "write down what must not be forgotten"),
     "tokens": Verb("Context", "files", "count the tokens of files"),
+    "roles": Verb("Teams", "roles", "list and show roles, and ask a model once in one of them"),
     "init": Verb("Set-up", "setup", "make a workspace: the files that agents and people share"),
     "doctor": Verb("Set-up", "setup", "check everything openclaw stands on, and mend it with --fix"),
     "config": Verb("Set-up", "setup", "show every setting and where its value comes from"),

@@ -84,14 +84,14 @@ def spawn(
     if from_file:
         if task or task_file or name:
             raise BadInput("--from names the tasks: leave out TASK, --task-file and --name")
-        requests = from_list(_text(from_file, "--from"), Request(task="", name=None, **flags))
+        requests = from_list(read_text(from_file, "--from"), Request(task="", name=None, **flags))
     else:
         if (task is None) == (task_file is None):
             hint = "give it as TASK, with --task-file F, or many with --from FILE"
             if flags["worktree"]:
                 hint += "; it may have been taken for the BRANCH: put --worktree after it, or write --worktree=BRANCH"
             raise BadInput("one task is needed", hint)
-        text = task if task_file is None else _text(task_file, "--task-file").rstrip("\n")
+        text = task if task_file is None else read_text(task_file, "--task-file").rstrip("\n")
         requests = [Request(task=text or "", name=name, **flags)]
     if dry_run:
         from openclaw.cli.planned import show  # what only --dry-run needs
@@ -111,7 +111,7 @@ def spawn(
     return 0
 
 
-def _text(path: str, flag: str) -> str:
+def read_text(path: str, flag: str) -> str:
     """A file, or standard input; BadInput when it is not text."""
     try:
         if path == "-":
