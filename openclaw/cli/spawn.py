@@ -30,6 +30,9 @@ def spawn_arguments(parser: ArgumentParser) -> None:
     add("--agent", metavar="A", help="the program: shell, claude, codex, gemini, opencode, aider, or your own")
     add("--model", metavar="M", help="the model it is told to use")
     add("--type", metavar="T", help="heartbeat, cron, research, code-edit, review, test, sub-agent, direct-chat")
+    add(
+        "--role", metavar="R", help="a role (`openclaw roles`): its text, tools and model, where no flag says otherwise"
+    )
     add("--template", metavar="T", help="a template of your own, or a shipped one")
     add(
         "--inject",

@@ -40,6 +40,7 @@ class Request(NamedTuple):
     worktree: str | None = None  # the branch of a worktree of its own; empty: named after it
     sandbox: bool = False
     prefix: str | None = None  # full, lean or none
+    role: str | None = None
 
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -58,7 +59,7 @@ def check(request: Request, settings: Settings | None = None) -> Request:
     check_text(request.task, settings.get("limits.task_bytes") if settings else DECLARED["limits.task_bytes"].default)
     if request.name is not None:
         check_name(request.name)
-    for key in ("agent", "model", "template", "type"):
+    for key in ("agent", "model", "template", "type", "role"):
         value = getattr(request, key)
         if value is not None and (not value.isprintable() or not value.strip() or len(value) > 200 or value[0] == "-"):
             raise BadInput(f"{key} {value[:40]!r} is not a name", "one short line of printable text")
@@ -140,7 +141,7 @@ def _folder(cwd: str) -> str:
 # --- many requests from one file
 
 _LISTS = ("inject", "read", "write", "allow_secret", "env")
-_TEXTS = ("task", "task_file", "agent", "model", "template", "type", "cwd", "name", "prefix")
+_TEXTS = ("task", "task_file", "agent", "model", "template", "type", "cwd", "name", "prefix", "role")
 _COUNTS = ("max_inject_tokens", "budget_tokens")
 _KEYS = (*_TEXTS, *_LISTS, *_COUNTS, "timeout", "scope", "worktree", "sandbox")
 _SCOPE = {"can_read": "read", "can_write": "write", "timeout": "timeout"}
