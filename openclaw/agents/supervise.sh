@@ -94,6 +94,8 @@ else
   code=126
 fi
 [[ -s $dir/ending ]] && how=$(<"$dir/ending") || how=exit
+# our own agent says so itself, in a sandbox where it can
+[[ $how == exit && -f $dir/out/ending && $(head -c 16 "$dir/out/ending") == halted ]] && how=halted
 [[ $how == timeout ]] && code=124
 { kill -USR1 "$guard" && wait "$guard"; } 2>/dev/null # bash would report its end in the window
 reap

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+import warnings
 
 from openclaw.errors import OpenclawError
 
@@ -20,6 +21,7 @@ def main() -> int:
     given = parser.parse_args()
     sys.stdout.write("\x1b]2;openclaw\x07" if sys.stdout.isatty() else "")
     try:
+        warnings.simplefilter("ignore")  # nothing but the window writes into the terminal
         from openclaw.local import program  # seconds: a mistake in the words is told before
 
         return program.run(given)

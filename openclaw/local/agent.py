@@ -65,6 +65,7 @@ class Agent:
         self.target, self.screen, self.report, self.budget = target, screen, report, budget
         self.limits, self.retry, self._other = limits, retry, other
         self.room = Room(conversation, budget, lambda: self.target.window, screen, place)
+        self.interrupted = False
         self._model: Any = None
         self.use(target)
 
@@ -78,8 +79,9 @@ class Agent:
     async def turn(self, prompt: str | None) -> None:
         """Take a prompt, or go on where the log ends, until the model calls nothing more. Halted: the budget is gone.
 
-        Cancelling it is how a person interrupts.
+        Whoever cancels it says with `interrupted` that a person did; else it ends as a kill would end it.
         """
+        self.interrupted = False
         try:
             if prompt is not None:
                 await self._run_calls()
@@ -87,6 +89,8 @@ class Agent:
                 self.report("UserPromptSubmit", prompt=prompt)
             await self._work()
         except asyncio.CancelledError:
+            if not self.interrupted:
+                raise
             for call in self.conversation.open_calls:
                 self.conversation.result(call, STOPPED, error=True)
             self.screen.text_end()
@@ -176,11 +180,11 @@ class Agent:
         shown = tools.in_one_line(call)
         self.screen.status(shown)
         self.conversation.start(call)
-        self.screen.line(shown, "call")
         try:
             text = await tools.call(self.tools, call, self.place)
         except ToolError as error:
-            self.screen.line(str(error).split("\n")[0], "error")
+            self.screen.line(f"{shown}: {error}".split("\n")[0], "error")
             self.conversation.result(call, str(error), error=True)
             return
+        self.screen.line(f"{shown} → {tools.outcome(text)}", "call")
         self.conversation.result(call, text)

@@ -38,7 +38,7 @@ async def search(place: Place, given: Mapping[str, Any]) -> str:
     code, text, why = await _run(place, words, SEARCH_S)
     if why or code > 1:
         raise ToolError(f"{text.strip()[-400:] or 'grep failed'}{f' [{why}]' if why else ''}")
-    lines = [line[:400] for line in text.splitlines()]
+    lines = [line.removeprefix("./")[:400] for line in text.splitlines()]
     left = f"\n[… {len(lines) - FOUND_LINES} more: search for less, or in less]" if len(lines) > FOUND_LINES else ""
     return "\n".join(lines[:FOUND_LINES]) + left if lines else "nothing matches"
 

@@ -6,28 +6,35 @@ Whoever opens the same log after a kill has the same conversation, and knows whi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from openclaw.context.forms import log as form
 from openclaw.context.history import Call, Message, Result, Text
 from openclaw.context.tokens import estimate, family_factor
-from openclaw.local import log
+from openclaw.errors import BadInput
 from openclaw.local.log import Log
 from openclaw.units import utc
 
+LEAST, MOST = 0.5, 3.0  # of a ratio that can be: what a server counts beyond is not what we sent
+
 
 class Mark(NamedTuple):
-    """A point to go back to: what was then, and what has changed it (prompt, compaction)."""
+    """A point to go back to: what has changed it (prompt, compaction), what was before, and for a compaction how many
+    messages it put in place of that."""
 
     what: str
     messages: tuple[Message, ...]
-    measured: tuple[int, int] | None
+    length: int = 0
 
 
 class Conversation:
-    """`messages` is what the next request sends; `started` are the ids of calls that began and have no result."""
+    """`messages` is what the next request sends; `started` are the ids of calls that began and have no result.
 
-    def __init__(self, path: str, clock: Callable[[], float] = time.time) -> None:
+    `overhead` are the tokens that a request has beside the messages: the descriptions of tools.
+    """
+
+    def __init__(self, path: str, overhead: int = 0, clock: Callable[[], float] = time.time) -> None:
         self.messages: list[Message] = []
         self.started: set[str] = set()
         self.model = ""
@@ -37,7 +44,8 @@ class Conversation:
         self._sent = 0
         self._measured: tuple[int, int] | None = None  # so many messages have so many tokens, says the server
         self._marks: list[Mark] = []
-        self._clock = clock
+        self._clock, self.overhead = clock, overhead
+        self._ratio = 0.0  # what the server counts for each token that we estimate; 0 before it has
         self._log = Log(path)
         self.path = path
         for entry in self._log.entries():
@@ -47,7 +55,7 @@ class Conversation:
 
     def add(self, message: Message, **more: Any) -> None:
         """One more message; `more` is written beside it (model, cost_usd)."""
-        self._do("message", **log.as_json(message), **more)
+        self._do(form.record(message) | more)
 
     def user(self, text: str) -> None:
         self.add(Message("user", (Text(text),)))
@@ -57,30 +65,34 @@ class Conversation:
 
     def start(self, call: Call) -> None:
         """This call is about to run: whatever comes, it does not run a second time."""
-        self._do("started", call=call.id, name=call.name)
+        self._do({"type": "started", "call": call.id, "name": call.name})
 
     def result(self, call: Call, content: str, error: bool = False) -> None:
         self.add(Message("tool", (Result(call.id, content, error),)))
 
     def compact(self, messages: Sequence[Message], why: str, **report: Any) -> None:
         """Other messages in place of these, which stay in the log. `report` is written beside them."""
-        self._do("compacted", why=why, messages=[log.as_json(message) for message in messages], **report)
+        self._rewrite(messages, why=why, **report)
 
     def undo(self) -> str:
-        """Take back the last compaction, or the last prompt with all that came of it; which it was, or empty."""
+        """Take back the last compaction, or the last prompt with all that came of it; which it was, or empty.
+
+        What was said since a compaction stays.
+        """
         if not self._marks:
             return ""
-        what = self._marks[-1].what
-        self._do("undo", what=what)
+        what, messages, length = self._marks[-1]
+        since = self.messages[length:] if what == "compaction" else []
+        self._rewrite([*messages, *since], undone=what)
         return what
 
     def use(self, model: str) -> None:
         """The model from now on."""
-        self._do("model", model=model)
+        self._do({"type": "model", "model": model})
 
     def note(self, what: str, **data: Any) -> None:
         """Something for people who read the log: it changes nothing."""
-        self._do("note", what=what, **data)
+        self._do({"type": "note", "what": what, **data})
 
     def close(self) -> None:
         self._log.close()
@@ -111,8 +123,19 @@ class Conversation:
 
     def context(self) -> int:
         """The tokens of the next request: what the server counted, and an estimate of what came since."""
-        count, known = self._measured or (0, 0)
-        return known + round(sum(map(size, self.messages[count:])) * family_factor(self.model))
+        if self._measured:
+            count, known = self._measured
+            return known + round(sum(map(size, self.messages[count:])) * self.ratio)
+        return round((self.overhead + sum(map(size, self.messages))) * self.ratio)
+
+    def estimated(self, tokens: int) -> int:
+        """So many of a request's tokens, as our own estimate of the messages in it."""
+        return max(1, round(tokens / self.ratio) - self.overhead)
+
+    @property
+    def ratio(self) -> float:
+        """What the server counts for each token that we estimate."""
+        return self._ratio or family_factor(self.model)
 
     def sent(self) -> int:
         """Tokens of the conversation in the last request, as the server counted them; 0 when nothing is known."""
@@ -124,42 +147,57 @@ class Conversation:
 
     # --- what a line does
 
-    def _do(self, kind: str, **data: Any) -> None:
-        at = utc(self._clock())
-        self._log.write(kind, at, **data)
-        self._take({"type": kind, "at": at, **data})
+    def _rewrite(self, messages: Sequence[Message], **more: Any) -> None:
+        self._do(form.rewrite(messages, **more))
+
+    def _do(self, entry: Mapping[str, Any]) -> None:
+        dated = {"v": form.VERSION, **entry, "at": utc(self._clock())}
+        self._log.write(dated)
+        self._take(dated)
 
     def _take(self, entry: dict[str, Any]) -> None:
         kind = entry["type"]
-        if kind == "message" and (message := log.from_json(entry)):
+        if kind == "message" and (message := _message(entry)):
             if message.role == "user":
-                self._mark("prompt")
+                self._marks.append(Mark("prompt", tuple(self.messages)))
             self.messages.append(message)
             self.started -= {result.call_id for result in message.results}
             if message.role == "assistant":
                 self._count(message, entry)
         elif kind == "started":
             self.started.add(str(entry.get("call")))
-        elif kind == "compacted":
-            self._mark("compaction")
-            self.messages = log.messages(entry.get("messages") or ())
-            self._measured, self._sent = None, 0
-        elif kind == "undo" and self._marks:
-            _, messages, self._measured = self._marks.pop()
-            self.messages = list(messages)
+        elif kind == "rewrite":
+            new = [message for each in entry.get("messages") or () if (message := _message(each))]
+            if not entry.get("undone"):
+                self._marks.append(Mark("compaction", tuple(self.messages), len(new)))
+            elif self._marks:
+                self._marks.pop()
+            self.messages, self._measured, self._sent = new, None, 0
+        elif kind == "undo":  # by `openclaw compact --undo`
+            at = next((n for n in range(len(self._marks) - 1, -1, -1) if self._marks[n].what == "compaction"), None)
+            if at is not None:
+                mark = self._marks.pop(at)
+                self.messages = [*mark.messages, *self.messages[mark.length :]]
+                self._measured, self._sent = None, 0
         elif kind == "model":
             self.model = str(entry.get("model") or "")
 
     def _count(self, message: Message, entry: dict[str, Any]) -> None:
         used = message.usage
         if used and used.context:
+            estimated = self.overhead + sum(map(size, self.messages[:-1]))
+            self._ratio = min(max(used.context / estimated, LEAST), MOST) if estimated else 0.0
             self._measured, self._sent = (len(self.messages), used.context + used.output), used.context
             self.first = used.context if self.first is None else self.first
             self.tokens_used += used.context + used.output
         self.cost_usd += float(entry.get("cost_usd") or 0)
 
-    def _mark(self, what: str) -> None:
-        self._marks.append(Mark(what, tuple(self.messages), self._measured))
+
+def _message(entry: Any) -> Message | None:
+    try:
+        return form.read_record(entry)
+    except BadInput:
+        return None  # as any other line that is none
 
 
 def size(message: Message) -> int:

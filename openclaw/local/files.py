@@ -110,7 +110,7 @@ def _text(path: str, shown: str, limit: int | None = FILE_BYTES, exact: bool = F
         raise ToolError(f"there is no file {shown}") from None
     except OSError as error:
         raise ToolError(f"{shown}: {error.strerror}") from None
-    with open(fd, "rb") as file:
+    try:
         found = os.fstat(fd)
         if stat.S_ISDIR(found.st_mode):
             raise ToolError(f"{shown} is a folder: use list")
@@ -118,7 +118,10 @@ def _text(path: str, shown: str, limit: int | None = FILE_BYTES, exact: bool = F
             raise ToolError(f"{shown} is no plain file")
         if limit and found.st_size > limit:
             raise ToolError(f"{shown} has {found.st_size} bytes: search in it, or run a command for a part of it")
-        data = file.read()
+        with open(fd, "rb", closefd=False) as file:
+            data = file.read()
+    finally:
+        os.close(fd)
     if b"\0" in data[:8192]:
         raise ToolError(f"{shown} is no text: it has {len(data)} bytes, with NULs among them")
     try:

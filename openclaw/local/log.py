@@ -1,7 +1,7 @@
-"""The log of a conversation: JSON lines, only appended to, on the disk before anything goes on.
+"""The log of a conversation as a file: JSON lines, only appended to, on the disk before anything goes on.
 
-A line is a message or says what happened to the conversation. What a kill left torn at the end is passed over, and so
-is any line that is none: what can be read counts.
+What the lines say is `context.forms.log`'s. What a kill left torn at the end is passed over, and so is any line that is
+none: what can be read counts.
 """
 
 from __future__ import annotations
@@ -9,13 +9,10 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from openclaw.context.history import Attachment, Call, Message, Part, Result, Text, Usage
 from openclaw.errors import Unavailable
-
-VERSION = 1
 
 
 class Log:
@@ -34,8 +31,7 @@ class Log:
         except OSError as error:
             raise Unavailable(f"{path}: {error.strerror}", code="system") from error
         size = os.fstat(self._fd).st_size
-        if size and os.pread(self._fd, 1, size - 1) != b"\n":
-            os.write(self._fd, b"\n")  # what is torn stays a line of its own
+        self._torn = bool(size) and os.pread(self._fd, 1, size - 1) != b"\n"
 
     def entries(self) -> Iterator[dict[str, Any]]:
         """What stands in it, in its order."""
@@ -48,76 +44,21 @@ class Log:
                 if isinstance(entry, dict) and isinstance(entry.get("type"), str):
                     yield entry
 
-    def write(self, kind: str, at: str, **data: Any) -> None:
+    def write(self, entry: Mapping[str, Any]) -> None:
         """Append one line; it is on the disk afterwards. Unavailable when it can't be."""
-        line = json.dumps({"v": VERSION, "type": kind, "at": at, **data}, ensure_ascii=False).encode("utf-8", "replace")
+        line = json.dumps(entry, separators=(",", ":")).encode()
+        view = memoryview((b"\n" if self._torn else b"") + line + b"\n")  # what is torn stays a line of its own
         try:
-            view = memoryview(line + b"\n")
+            self._torn = True
             while view:
                 view = view[os.write(self._fd, view) :]
             os.fsync(self._fd)
+            self._torn = False
         except OSError as error:
             raise Unavailable(f"{self.path}: {error.strerror}", "make room on the disk", code="system") from error
 
     def close(self) -> None:
         os.close(self._fd)
-
-
-def as_json(message: Message) -> dict[str, Any]:
-    """A message as a line has it, without what is empty."""
-    found: dict[str, Any] = {"role": message.role, "parts": [_part(part) for part in message.parts]}
-    found |= {key: value for key in ("id",) if (value := getattr(message, key))}
-    found |= {"usage": message.usage._asdict()} if message.usage else {}
-    return found | ({"extra": dict(message.extra)} if message.extra else {})
-
-
-def from_json(entry: dict[str, Any]) -> Message | None:
-    """The message of a line; None for what is none."""
-    try:
-        usage = entry.get("usage")
-        return Message(
-            entry["role"],
-            tuple(_read(part) for part in entry["parts"]),
-            str(entry.get("at") or ""),
-            str(entry.get("id") or ""),
-            Usage(**usage) if usage else None,
-            entry.get("extra") or {},
-        )
-    except (KeyError, TypeError, ValueError):
-        return None
-
-
-def messages(entries: Iterable[dict[str, Any]]) -> list[Message]:
-    """Those of these entries that are messages."""
-    return [message for entry in entries if (message := from_json(entry))]
-
-
-def _part(part: Part) -> dict[str, Any]:
-    if isinstance(part, Text):
-        return _filled({"type": "text", "text": part.text}, part.extra)
-    if isinstance(part, Call):
-        return _filled({"type": "call", "id": part.id, "name": part.name, "arguments": part.arguments}, part.extra)
-    if isinstance(part, Result):
-        found = {"type": "result", "call_id": part.call_id, "content": part.content, "error": part.error}
-        return _filled(found, part.extra)
-    return {"type": "attachment", "kind": part.kind, "data": dict(part.data)}
-
-
-def _filled(found: dict[str, Any], extra: Any) -> dict[str, Any]:
-    return found | ({"extra": dict(extra)} if extra else {})
-
-
-def _read(part: dict[str, Any]) -> Part:
-    kind, extra = part["type"], part.get("extra") or {}
-    if kind == "text":
-        return Text(part["text"], extra)
-    if kind == "call":
-        return Call(part["id"], part["name"], part["arguments"], extra)
-    if kind == "result":
-        return Result(part["call_id"], part["content"], bool(part.get("error")), extra)
-    if kind == "attachment":
-        return Attachment(part["kind"], part["data"])
-    raise ValueError(kind)
 
 
 def _sync_folder(path: str) -> None:

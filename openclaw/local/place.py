@@ -58,6 +58,18 @@ def keep(place: Place, text: str, source: str) -> str:
     """A result as the model gets it: a long one is stored as a whole, and begin and end of it are shown."""
     if len(text) <= place.chars:
         return text
+    id = keep_aside(place, text)
+    head, tail = place.chars * 3 // 5, place.chars // 5
+    first, last = text[:head].rpartition("\n")[0] or text[:head], text[-tail:].partition("\n")[2] or text[-tail:]
+    left = text.count("\n") - first.count("\n") - last.count("\n")
+    return (
+        f"{first}\n[… about {left} lines of {source} left out; all {text.count(chr(10)) + 1} lines are kept: "
+        f'read_result with id "{id}" and the line to start from]\n{last}'
+    )
+
+
+def keep_aside(place: Place, text: str) -> str:
+    """Store a text; the id by which `read_result` finds it again."""
     os.makedirs(place.results, mode=0o700, exist_ok=True)
     number = len(os.listdir(place.results)) + 1
     while True:
@@ -71,10 +83,4 @@ def keep(place: Place, text: str, source: str) -> str:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    head, tail = place.chars * 3 // 5, place.chars // 5
-    first, last = text[:head].rpartition("\n")[0] or text[:head], text[-tail:].partition("\n")[2] or text[-tail:]
-    left = text.count("\n") - first.count("\n") - last.count("\n")
-    return (
-        f"{first}\n[… about {left} lines of {source} left out; all {text.count(chr(10)) + 1} lines are kept: "
-        f'read_result with id "r{number}" and the line to start from]\n{last}'
-    )
+    return f"r{number}"

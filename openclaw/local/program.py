@@ -9,9 +9,10 @@ import os
 import platform
 import signal
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from openclaw.context.tokens import estimate
 from openclaw.errors import BadInput, NotFound
 from openclaw.local import endpoints, shrink, slash, tools
 from openclaw.local.agent import Agent, Retry
@@ -20,12 +21,14 @@ from openclaw.local.conversation import Conversation
 from openclaw.local.endpoints import Target
 from openclaw.local.place import Place
 from openclaw.local.reports import Reports
+from openclaw.local.tools import Tool
 from openclaw.local.window import Window
 from openclaw.local.wire import Limits
 from openclaw.settings import Settings
 
 HALTED = 3  # its exit status: refused by a guard
 ECHOED = 12  # lines of a prompt that are shown
+RESULTS = 8  # so many of the largest results of tools fit into a window
 CHARS = 4  # of a token, where a limit is wanted and no count
 HIDDEN = ("OPENCLAW_LOCAL_", "ANTHROPIC_", "OPENAI_")  # of what a command needs nothing
 SYSTEM = """You are a sub-agent: a careful engineer at work on one task, in the folder {cwd} on {system}.
@@ -43,13 +46,14 @@ def run(given: argparse.Namespace) -> int:
     path = os.path.join(folder, f"{id}.jsonl")
     if given.resume and not os.path.exists(path):
         raise NotFound(f"there is no conversation {id[:60]!r}", "it would be in " + folder, code="no_conversation")
-    conversation = Conversation(path)
+    offered = tools.chosen(given.tools.split(",") if given.tools is not None else None)
+    conversation = Conversation(path, sum(estimate(json.dumps(tool.schema) + tool.about) + 8 for tool in offered))
     target = endpoints.target(conversation.model or given.model or settings.get("local.model"), settings)
-    place = _place(settings, session, folder)
+    place = _place(settings, session, folder, target)
     if not conversation.messages:
         own = given.system_prompt or SYSTEM.format(cwd=place.cwd, system=platform.system())
         conversation.system("\n\n".join(filter(None, (own, given.append_system_prompt))))
-    return asyncio.run(_Program(settings, session, conversation, target, place, given, id).live())
+    return asyncio.run(_Program(settings, session, conversation, offered, target, place, given, id).live())
 
 
 class _Program:
@@ -60,6 +64,7 @@ class _Program:
         settings: Settings,
         session: Mapping[str, Any],
         conversation: Conversation,
+        offered: Sequence[Tool],
         target: Target,
         place: Place,
         given: argparse.Namespace,
@@ -73,7 +78,7 @@ class _Program:
         self.agent = Agent(
             conversation,
             place,
-            tools.chosen(given.tools.split(",") if given.tools is not None else None),
+            offered,
             target,
             self.window,
             self.report,
@@ -110,6 +115,7 @@ class _Program:
     def interrupt(self) -> bool:
         """End the turn; whether there was one."""
         if running := self.interruptible:
+            self.agent.interrupted = True
             running.cancel()
         return bool(running)
 
@@ -196,7 +202,7 @@ def _folder(settings: Settings, id: str) -> str:
     return folder
 
 
-def _place(settings: Settings, session: Mapping[str, Any], folder: str) -> Place:
+def _place(settings: Settings, session: Mapping[str, Any], folder: str, target: Target) -> Place:
     secret = endpoints.keys(settings)
     environ = {k: v for k, v in settings.environ.items() if k not in secret and not k.startswith(HIDDEN)}
     cwd = os.path.realpath(session.get("cwd") or settings.cwd)
@@ -207,6 +213,6 @@ def _place(settings: Settings, session: Mapping[str, Any], folder: str) -> Place
         os.path.join(folder, "results"),
         [os.path.realpath(os.path.join(cwd, item["path"])) for item in session.get("injected") or ()],
         environ,
-        settings.get("local.result_tokens") * CHARS,
+        min(settings.get("local.result_tokens"), target.window // RESULTS) * CHARS,
         settings.get("local.command_limit"),
     )

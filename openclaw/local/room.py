@@ -12,6 +12,8 @@ from openclaw.local.place import Place
 from openclaw.local.screen import Screen
 
 WINDOW_SHARE = 0.8  # of the window: then the conversation is compacted, before a request fails
+PROGRESS = 0.05  # a compaction that saves less than this share has changed next to nothing
+FUTILE = 3
 OVERFLOWS = 3  # compactions in a row because the server said that it is too long
 
 
@@ -29,19 +31,22 @@ class Room:
         self.conversation, self.budget, self.window = conversation, budget, window
         self.screen, self.place = screen, place
         self._warned = False
-        self._overflows = 0
+        self._overflows = self._futile = 0
+        self._off = False
 
     def make(self) -> None:
         """Compact where it is due, warn where it soon will be. Halted: the budget is used up."""
         conversation, window = self.conversation, self.window()
-        if conversation.context() >= window * WINDOW_SHARE:
-            self.compact(round(window * TARGET), f"the window of {window:,} tokens is {WINDOW_SHARE:.0%} full")
-        sent, level = conversation.sent(), self.budget.level(conversation.grown())
-        if self.budget.level(sent) == "halt":
-            raise Halted(self._halted(sent))
+        if conversation.context() >= window * WINDOW_SHARE and not self._off:
+            before = conversation.context()
+            self.compact(round(window * TARGET), f"the window of {window:,} tokens is {before / window:.0%} full")
+            self._judge(conversation.context() < before * (1 - PROGRESS))
+        if self.budget.level(conversation.sent()) == "halt":
+            raise Halted(self._halted(conversation.sent()))
+        level = self.budget.level(conversation.grown())
         if level in ("compact", "halt") and self.budget.limit:
             first = conversation.first or 0
-            self.compact(first + round(self.budget.limit * TARGET), f"its budget is at {level}")
+            self.compact(first + round(self.budget.limit * TARGET), f"its budget, {self.budget.shown(conversation.grown())}")
             if self.budget.level(conversation.grown()) == "halt":
                 raise Halted(self._halted(conversation.grown()))
         elif level == "warn" and not self._warned:
@@ -51,28 +56,40 @@ class Room:
     def overflowed(self) -> bool:
         """The server says that it is too long: compact further; False when that has not helped."""
         self._overflows += 1
-        if self._overflows > OVERFLOWS:
-            return False
-        return self.compact(self.conversation.context() // 2, "the server says it is too long")
+        target = min(self.conversation.context(), self.window()) // 2**self._overflows
+        return self._overflows <= OVERFLOWS and self.compact(target, "the server says it is too long")
 
     def answered(self) -> None:
         """A request went through."""
         self._overflows = 0
 
-    def compact(self, target: int, why: str, keep: str = "") -> bool:
-        """Make it `target` tokens; whether it became smaller. `keep` says what matters, in a person's words."""
+    def compact(self, target: int, why: str, wish: str = "") -> bool:
+        """Make it `target` tokens; whether it became smaller. `wish` says what matters, in a person's words."""
         conversation, before = self.conversation, self.conversation.context()
-        found = shrink.shrunk(conversation.messages, target, self.place, keep)
+        found = shrink.shrunk(
+            conversation.messages, conversation.estimated(target), self.place, wish, conversation.path
+        )
         if found is None:
             return False
-        conversation.compact(found, why, before=before)
-        self.screen.line(f"compacted, for {why}: {before:,} → {conversation.context():,} tokens", "warn")
+        conversation.compact(found.messages, why, before=before, done=found.done)
+        self.screen.line(f"compacted, for {why}: {before:,} → {conversation.context():,} tokens; {found.done}", "warn")
         return True
+
+    def _judge(self, progress: bool) -> None:
+        """After so many attempts that changed next to nothing no more are made, until a person does something."""
+        self._futile = 0 if progress else self._futile + 1
+        if self._futile >= FUTILE:
+            self._off = True
+            self.screen.line(
+                f"compacting is off: {FUTILE} attempts changed next to nothing. What is always kept fills the window: "
+                "begin a new conversation, or take a model with a larger window (/model)",
+                "error",
+            )
 
     def _halted(self, tokens: int) -> str:
         """Save what a new session needs, and say how to go on."""
         path = os.path.join(os.path.dirname(self.conversation.path), "summary.md")
-        shrink.save(path, shrink.summary(self.conversation.messages))
+        shrink.save(path, shrink.summary(self.conversation.messages, self.conversation.path))
         self.conversation.note("halted", tokens=tokens, limit=self.budget.limit, summary=path)
         return (
             f"halted: its budget is used up ({self.budget.shown(tokens)}). Its state is saved; go on in a new session: "

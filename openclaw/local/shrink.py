@@ -1,37 +1,66 @@
-"""Making a conversation smaller: the one place that knows the context engine."""
+"""Making a conversation smaller: the context engine, and what it takes to fit a small window."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
-from openclaw.context.history import Message, Part, Result
+from openclaw.context import marks
+from openclaw.context.compact import compact
+from openclaw.context.history import Message, Part, Result, Text
+from openclaw.context.policy import Policy
+from openclaw.context.tokens import estimate
 from openclaw.local.conversation import size
-from openclaw.local.place import Place
+from openclaw.local.place import Place, keep_aside
 
-KEPT_LAST = 6
-MASK = "[an old result, left out]"
-
-
-def shrunk(history: Sequence[Message], target: int, place: Place, keep: str = "") -> list[Message] | None:
-    """The conversation in about `target` tokens, pairs whole; None when it can't become smaller."""
-    before = sum(map(size, history))
-    found = [
-        message._replace(parts=tuple(_masked(part) for part in message.parts))
-        if at < len(history) - KEPT_LAST
-        else message
-        for at, message in enumerate(history)
-    ]
-    return found if sum(map(size, found)) < before else None
+KEPT = (10, 4, 1)  # exchanges at the end that stay as they are: fewer where the window is too small for so many
+ROUNDS = (6, 3, 1)  # then so many model calls, each with its results
+LARGE = 20  # of these together would fill the target: a result of more tokens is stored
 
 
-def _masked(part: Part) -> Part:
-    return part._replace(content=MASK) if isinstance(part, Result) and len(part.content) > len(MASK) else part
+class Shrunk(NamedTuple):
+    """The conversation for the next request, and what was done, for people."""
+
+    messages: list[Message]
+    done: str
 
 
-def summary(history: Sequence[Message]) -> str:
-    """What a new session needs to go on, for people and models."""
-    return "\n\n".join(f"## {m.role}\n\n{m.text}" for m in history if m.text) + "\n"
+def shrunk(history: Sequence[Message], target: int, place: Place, wish: str = "", path: str = "") -> Shrunk | None:
+    """The conversation in `target` estimated tokens, or as near as it gets; None when it can't become smaller.
+
+    Pairs stay whole, and system prompts, what the user said and decisions as they are. `wish` is what a person wants
+    kept, `path` is where all of it stands.
+    """
+    before = _tokens(history)
+    best, done = list(history), ""
+    for keep in KEPT:
+        found = _compacted(history, target, keep, place, path)
+        if _tokens(found) < _tokens(best):
+            best, done = found, f"the last {keep} exchanges are as they were"
+        if _tokens(best) <= target:
+            break
+    for rounds in ROUNDS:
+        if _tokens(best) <= target:
+            break
+        start = _start(history, rounds)
+        tail = [_digested(message, max(100, target // LARGE), place) for message in history[start:]]
+        found = [*_compacted(history[:start], target - _tokens(tail), 0, place, path), *tail]
+        if _tokens(found) < _tokens(best):
+            best, done = found, f"the last {'call is' if rounds == 1 else f'{rounds} calls are'} as before"
+    if _tokens(best) >= before:
+        return None
+    if wish:
+        best = _wished(best, wish)
+    return Shrunk(best, done)
+
+
+def summary(history: Sequence[Message], path: str) -> str:
+    """What a new session needs to go on, for people and models: what the user said, and the state of the work."""
+    found = compact(history, Policy(keep_last=0), count=estimate, where=path).messages
+    said = [message.text for message in found if message.role != "system" and message.text]
+    last = next((m.text for m in reversed(history) if m.role == "assistant" and m.text), "")
+    return "\n\n".join([*said, *([f"The model's last words were:\n\n{last}"] if last else [])]) + "\n"
 
 
 def save(path: str, text: str) -> None:
@@ -41,3 +70,37 @@ def save(path: str, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     os.replace(f"{path}.new", path)
+
+
+def _compacted(history: Sequence[Message], target: int, keep: int, place: Place, path: str) -> list[Message]:
+    policy = Policy(target=max(1, target), keep_last=keep)
+    store = lambda text: keep_aside(place, text)  # noqa: E731 - a name for it is all
+    found = compact(history, policy, count=estimate, store=store, where=path, how="read_result with that id")
+    return list(found.messages)
+
+
+def _start(history: Sequence[Message], rounds: int) -> int:
+    """Where the last so many answers of the model begin, with the prompts right before them."""
+    answers = [at for at, message in enumerate(history) if message.role == "assistant"]
+    start = answers[-rounds] if len(answers) >= rounds else len(history)
+    return start
+
+
+def _digested(message: Message, large: int, place: Place) -> Message:
+    """The message with its large results stored, and a digest of each in its place."""
+    parts: list[Part] = []
+    for part in message.parts:
+        if isinstance(part, Result) and (tokens := estimate(part.content)) > large and not marks.known(part.content):
+            text = marks.stored(part.content, keep_aside(place, part.content), tokens, "read_result with that id")
+            part = part._replace(content=text) if estimate(text) < tokens else part
+        parts.append(part)
+    return message._replace(parts=tuple(parts))
+
+
+def _wished(history: list[Message], wish: str) -> list[Message]:
+    """With a word to the model about what matters to the person."""
+    return [*history, Message("user", (Text(f"The conversation was just compacted. What matters from here on: {wish}"),))]
+
+
+def _tokens(history: Sequence[Message]) -> int:
+    return sum(map(size, history))

@@ -114,6 +114,12 @@ def in_one_line(asked: Call) -> str:
     return f"{asked.name} {' '.join(text.split())}"[:160]
 
 
+def outcome(text: str) -> str:
+    """A result for people, in a few words: its last line, and how many there are."""
+    lines = [" ".join(line.split()) for line in text.splitlines() if line.strip()] or ["nothing"]
+    return (f"{len(lines)} lines, {lines[-1]}" if len(lines) > 1 else lines[0])[:100]
+
+
 def _given(tool: Tool, arguments: str) -> Given:
     try:
         given = json.loads(arguments or "{}")

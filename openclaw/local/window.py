@@ -81,6 +81,8 @@ class Window:
         first, *rest = _CONTROL.sub("", text.replace("\t", "    ")).split("\n")
         mark = MARKS.get(kind, "")
         shown = [mark + first, *(" " * len(mark) + line for line in rest)]
+        if kind == "prompt":
+            self._lines.append("")
         self._lines += [f"\x1b[{COLOURS[kind]}m{line}\x1b[0m" if self._colours else line for line in shown]
         self._wake.set()
 
@@ -122,7 +124,7 @@ class Window:
     # --- what stays
 
     def _drawn(self) -> HSplit:
-        rule = Pane(height=1, char="─", style="class:rule")
+        rule = Pane(height=1, char="─", style="fg:ansibrightblack")
         live = Pane(
             FormattedTextControl(lambda: self._live[-LIVE_ROWS * self.app.output.get_size().columns :]),
             wrap_lines=True,

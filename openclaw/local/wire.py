@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_ai.direct import model_request_stream
-from pydantic_ai.exceptions import AgentRunError, ModelAPIError, ModelContextWindowExceededError
+from pydantic_ai.exceptions import ModelAPIError, ModelContextWindowExceededError, ModelTimeoutError
 from pydantic_ai.messages import (
     ModelMessage,
     ModelRequest,
@@ -83,10 +83,14 @@ def connect(target: Target, limits: Limits) -> Model:
         return AnthropicModel(target.model, provider=AnthropicProvider(anthropic_client=client))
     from openai import AsyncOpenAI  # as above
     from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.profiles.openai import OpenAIModelProfile
     from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
     openai = AsyncOpenAI(api_key=target.key or "none", base_url=target.url, max_retries=0, timeout=limits.silence_s)
-    return OpenAIChatModel(target.model, provider=OpenAICompatibleProvider(target.endpoint, openai_client=openai))
+    # an answer that says why it ends is whole; one that just ends has broken off
+    profile = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
+    provider = OpenAICompatibleProvider(target.endpoint, openai_client=openai, profile=profile)
+    return OpenAIChatModel(target.model, provider=provider)
 
 
 async def ask(
@@ -122,17 +126,16 @@ async def ask(
                     break
             response = stream.get()
             usage = stream.usage() if callable(stream.usage) else stream.usage
-    except TimeoutError:
+    except (TimeoutError, ModelTimeoutError):
         raise WireError("again", f"nothing came for {limits.silence_s:g} s") from None
     except ModelAPIError as error:
         raise _refused(error) from error
-    except (AgentRunError, ValueError, TypeError, KeyError, AttributeError, LookupError, OSError) as error:
-        # what no server should send: chunks that are no JSON, or JSON of another shape
+    except Exception as error:  # whatever a server can send: no JSON, or JSON of any other shape
         raise WireError("again", f"the server's answer can't be understood: {_line(error)}") from error
     cut = ""
     if seen > most:
         cut = f"its answer was endless and cut after {seen} characters"
-    elif response.finish_reason is None:
+    elif response.finish_reason is None and not (response.provider_details or {}).get("finish_reason"):
         raise WireError("again", "the answer broke off")
     elif response.finish_reason in ("length", "content_filter", "error"):
         cut = {"length": f"its answer was cut at {limits.tokens} tokens"}.get(

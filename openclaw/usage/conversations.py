@@ -17,11 +17,11 @@ def read(path: str, start: int) -> Read:
     found: list[Turn] = []
     compacted: bool | None = None
     for line in data:
-        if b'"usage"' in line and (turn := _turn(parsed(line))):
+        if b'"rewrite"' in line and parsed(line).get("type") == "rewrite":
+            compacted = True
+        elif b'"usage"' in line and (turn := _turn(parsed(line))):
             found.append(turn)
             compacted = False
-        elif b'"compacted"' in line and parsed(line).get("type") == "compacted":
-            compacted = True
     return Read(found, end, compacted)
 
 
@@ -50,10 +50,11 @@ def denials(path: str) -> list[str]:
     found = []
     for line in lines(path, None):
         for part in _parts(parsed(line)) if b'"parts"' in line else ():
-            if part.get("type") == "call":
-                made[str(part.get("id"))] = asked(part.get("name"), _given(part.get("arguments")))
-            elif part.get("type") == "result" and str(part.get("content")).startswith(DENIED):
-                found.append(made.get(str(part.get("call_id")), "a tool"))
+            call, result = part.get("call"), part.get("result")
+            if isinstance(call, dict):
+                made[str(call.get("id"))] = asked(call.get("name"), _given(call.get("arguments")))
+            elif isinstance(result, dict) and str(result.get("content")).startswith(DENIED):
+                found.append(made.get(str(result.get("call_id")), "a tool"))
     return found
 
 
@@ -73,7 +74,7 @@ def _parts(entry: dict[str, Any]) -> list[dict[str, Any]]:
 def _text(entry: dict[str, Any]) -> str:
     if entry.get("role") != "assistant":
         return ""
-    texts = (str(part.get("text") or "") for part in _parts(entry) if part.get("type") == "text")
+    texts = (str(part.get("text") or "") for part in _parts(entry))
     return "\n\n".join(filter(None, texts)).strip()
 
 

@@ -29,9 +29,13 @@ class Local(Program):
         (box.root / "config/agents.yaml").write_text(json.dumps(entry))
         box.env["OPENCLAW_LOCAL_URL"] = f"{api.url}/v1"
 
+    def enclose(self, program: str = sys.executable) -> None:
+        super().enclose(program)
+        (self.box.root / "config/agents.yaml").unlink()  # its entry as it is shipped: bwrap is in that network already
+
     def log(self, id: str) -> list[dict[str, Any]]:
         """What its log says."""
-        [path] = (self.box.state / "sessions" / id).glob("*-*.jsonl")
+        [path] = self.folder(id).glob("**/*-*.jsonl")
         return [json.loads(line) for line in path.read_text().splitlines()]
 
     def folder(self, id: str) -> Path:

@@ -1,0 +1,260 @@
+"""The facts of a conversation: gathered from its units, or from the state that an earlier compaction left. Pure.
+
+Time is counted in units: later is larger; what an earlier state says is older than all of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from openclaw.context.history import Message
+from openclaw.context.ledger import actions, sayings, words
+from openclaw.context.units import Unit
+
+SAID, EARLIER = "said", -1
+REPORTS, LEANINGS, ERRORS = 60, 40, 40  # so many are gathered; the text has room for fewer
+
+
+class File:
+    """What was done to one file."""
+
+    def __init__(self, last: int = EARLIER) -> None:
+        self.edits = self.reads = 0
+        self.last = last  # when
+        self.asked = False  # whether somebody named it, or only a command's output did
+
+
+class Command:
+    """How often a command ran, and what came of it last."""
+
+    def __init__(self) -> None:
+        self.runs = self.failures = 0
+        self.failed = False
+        self.outcome = ""
+        self.last = EARLIER
+
+
+class Name:
+    """In how many units a name occurs, when last, and in what."""
+
+    __slots__ = ("asked", "kind", "last", "said", "seen", "sources")
+
+    def __init__(self, kind: int) -> None:
+        self.kind = kind
+        self.seen = 0
+        self.asked = False  # whether the model itself wrote it into a call
+        self.said = False  # whether somebody spoke of it
+        self.last = EARLIER
+        self.sources: Counter[str] = Counter()
+
+    def score(self, end: int, files: Mapping[str, File]) -> float:
+        """How likely it is needed again: late and often beats early and once, a file beats a command's output."""
+        inside = any(source in files for source in self.sources)
+        printed = not (inside or self.asked or self.said)  # only ever in what a command put out
+        worth = 1.5 * (self.last + 1) / (end + 1) + 0.5 * math.log(1 + (min(self.seen, 2) if printed else self.seen))
+        worth += 0.7 * self.asked + 0.3 * self.said + 0.7 * inside - 0.5 * printed
+        return worth - (1.0 if self.kind in (words.HEX, words.CODE) else 0.0)
+
+
+class Facts:
+    """All that is worth keeping, in the order it came up."""
+
+    def __init__(self) -> None:
+        self.task = ""
+        self.latest = ""
+        self.status = ""
+        self.summary = ""
+        self.todos: list[str] = []
+        self.reports: dict[str, int] = {}
+        self.decisions: dict[str, int] = {}
+        self.leanings: dict[str, int] = {}
+        self.preferences: dict[str, int] = {}
+        self.commits: dict[str, int] = {}
+        self.small_talk: dict[str, int] = {}
+        self.files: dict[str, File] = {}
+        self.commands: dict[str, Command] = {}
+        self.errors: dict[str, tuple[int, str]] = {}
+        self.names: dict[str, Name] = {}
+        self.tools: dict[str, list[str]] = {}
+        self.root = ""
+        self.units = 0
+        self.end = 0
+
+    def file(self, path: str, at: int) -> File:
+        """The record of a file, which was touched now."""
+        found = self.files.get(path)
+        if found is None:
+            found = self.files[path] = File(at)
+        found.last = max(found.last, at)
+        return found
+
+    def note_names(self, text: str, source: str, at: int, asked: bool = False, codes: bool = False) -> None:
+        """Remember the names of a text under where they stood."""
+        known = self.names
+        for word, count, kind in words.names(text):
+            if kind == words.CODE and not codes and word not in known:
+                continue  # mixed letters and digits are mostly noise, unless somebody asked for them
+            name = known.get(word)
+            if name is None:
+                name = known[word] = Name(kind)
+            name.seen += name.last < at or not name.seen
+            name.asked = name.asked or asked
+            name.said = name.said or source == SAID
+            name.last = max(name.last, at)
+            name.sources[source] += count
+
+
+def gather(found: Facts, units: Sequence[Unit]) -> Facts:
+    """Add what these units hold to what is known already."""
+    mentioned: list[tuple[str, int, bool]] = []  # path, when, whether somebody named it
+    for at, unit in enumerate(units):
+        head = unit.head
+        if head.role == "assistant":
+            _work(found, unit, at, mentioned)
+        elif head.role == "user":
+            _asked(found, head, at, mentioned)
+    found.units += len(units)
+    found.end = max(len(units) - 1, 0)
+    _settle(found, mentioned)
+    return found
+
+
+def _asked(found: Facts, message: Message, at: int, mentioned: list[tuple[str, int, bool]]) -> None:
+    text = message.text
+    typed = not sayings.made(text) and len(text) < 4000
+    found.note_names(text, SAID, at, asked=typed, codes=typed)
+    mentioned += [(path, at, True) for path in words.paths(text)]
+    if not text or sayings.made(text) or sayings.small(text) or len(text) > 20_000:
+        return
+    first = actions.clipped(text, 200)
+    found.task, found.latest = found.task or first, first
+    for sentence in sayings.preferences(text)[:5]:
+        found.preferences.setdefault(sentence, at)
+
+
+def _work(found: Facts, unit: Unit, at: int, mentioned: list[tuple[str, int, bool]]) -> None:
+    text = unit.head.text
+    if text:
+        found.note_names(text, SAID, at)
+        mentioned += [(path, at, True) for path in words.paths(text)]
+        for sentence in sayings.decisions(text):
+            found.decisions.setdefault(sentence, at)
+        for sentence in sayings.leanings(text)[:3]:
+            found.leanings[sentence] = at
+        if report := sayings.reported(text):
+            found.reports[actions.clipped(report, 140)] = at
+            found.status = actions.clipped(report, 240)
+    results = {result.call_id: result for message in unit.messages[1:] for result in message.results}
+    for call in unit.head.calls:
+        did = actions.action(call)
+        _tool(found, call.name, did.given)
+        result = results.get(call.id)
+        source = did.target
+        if did.kind in ("change", "read"):
+            file = found.file(did.target, at)
+            file.edits += did.kind == "change"
+            file.reads += did.kind == "read"
+            for path in did.more:
+                found.file(path, at).edits += 1
+        elif did.kind == "run":
+            source = "$ " + " ".join(did.target.split()[:2])
+        else:
+            source = call.name
+        given = actions.words_of(did.given)
+        found.note_names(given, source, at, asked=True, codes=did.kind != "change")
+        mentioned += [(path, at, True) for path in words.paths(given)]
+        if call.name in ("TodoWrite", "todo_write", "update_plan"):
+            found.todos = _todos(did.given) or found.todos
+        if result is None:
+            continue
+        found.note_names(result.content, source, at)
+        if did.kind != "read":
+            mentioned += [(path, at, False) for path in words.paths(result.content)]
+        failed, line = actions.outcome(result) if did.kind in ("run", "other") or result.error else (False, "")
+        if did.kind in ("run", "other"):
+            _ran(found, did.target, failed, line, at)
+            for _, hash, subject in actions.COMMIT.findall(result.content):
+                found.commits[f"{hash} {actions.clipped(subject, 100)}"] = at
+        if failed and line:
+            found.errors[line] = (at, did.target)
+        if call.name in ("AskUserQuestion", "ask_user", "request_user_input"):
+            found.decisions.setdefault(" ".join(result.content.split())[:2000], at)
+
+
+def _tool(found: Facts, name: str, given: dict[str, Any]) -> None:
+    known = found.tools.setdefault(name, [])
+    known += [key for key in given if key and key not in known and len(key) < 40]
+
+
+def _ran(found: Facts, command: str, failed: bool, line: str, at: int) -> None:
+    known = found.commands.setdefault(command, Command())
+    known.runs += 1
+    known.failures += failed
+    known.failed, known.outcome, known.last = failed, line, at
+
+
+def _todos(given: dict[str, Any]) -> list[str]:
+    """The last list of things to do, each with its mark."""
+    marks = {"completed": "x", "in_progress": ">", "done": "x"}
+    rows = given.get("todos", given.get("plan"))
+    found = []
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, dict) and (said := row.get("content") or row.get("step")):
+            found.append(f"[{marks.get(str(row.get('status')), ' ')}] {actions.clipped(str(said), 160)}")
+    return found
+
+
+def worth(file: File, end: int) -> float:
+    """How likely a file is needed again."""
+    level = 2.0 if file.edits else 1.0 if file.reads else 0.6 if file.asked else 0.0
+    return level + (file.last + 1) / (end + 1)
+
+
+def _settle(found: Facts, mentioned: Sequence[tuple[str, int, bool]]) -> None:
+    """Give every file one name, relative to the folder that most of them are in, and add those only mentioned."""
+    root = found.root or _root(list(found.files))
+    found.root = root
+    files: dict[str, File] = {}
+    for path, file in found.files.items():
+        short = relative(path, root)
+        if (known := files.get(short)) is None:
+            files[short] = file
+            continue
+        known.edits, known.reads = known.edits + file.edits, known.reads + file.reads
+        known.last = max(known.last, file.last)
+    by_end: dict[str, str] = {}
+    for path in files:
+        by_end.setdefault(ending(path), path)
+    for path, at, asked in mentioned:
+        short = relative(path, root)
+        known_as = short if short in files else by_end.setdefault(ending(short), short)
+        file = files.setdefault(known_as, File(at))
+        file.last, file.asked = max(file.last, at), file.asked or asked
+    found.files = files
+    for name in found.names.values():
+        name.sources = Counter({relative(source, root): count for source, count in name.sources.items()})
+
+
+def relative(path: str, root: str) -> str:
+    """The path from the root, if it is below it."""
+    return path[len(root) + 1 :] if root and path.startswith(root + "/") else path
+
+
+def ending(path: str) -> str:
+    """The last two parts of a path."""
+    return "/".join(path.rsplit("/", 2)[-2:])
+
+
+def _root(paths: Sequence[str]) -> str:
+    """The deepest folder that holds most of the absolute paths; empty if there is none."""
+    absolute = [path for path in paths if path.startswith("/")]
+    folders: Counter[str] = Counter()
+    for path in absolute:
+        parts = path.split("/")[1:-1]
+        for depth in range(1, len(parts) + 1):
+            folders["/" + "/".join(parts[:depth])] += 1
+    most = [folder for folder, count in folders.items() if count >= 0.7 * len(absolute)]
+    return max(most, key=len, default="") if len(absolute) > 1 else ""

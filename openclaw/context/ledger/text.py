@@ -1,0 +1,198 @@
+"""The state of a conversation as a text for whoever carries on: ordered, one fact a line, within some tokens. Pure.
+
+Sections stand in a fixed order. What was decided, and the words of small talk, are never cut; each other section has its share of the tokens, and what
+is left goes to the files and to the names in play, each under the file in which it occurs most.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from openclaw.context.ledger.actions import clipped, looks_only
+from openclaw.context.ledger.facts import SAID, Facts, File, worth
+from openclaw.context.ledger.words import WORD
+
+MARK = "[openclaw state]"
+TASK, DECIDED, PREFERRED, CHANGED = "Task and status", "Decisions", "Preferences and reasons", "Files changed (× edits)"
+SEEN, RAN, ERRORS, NAMES, TOOLS = "Files seen", "Commands and tests", "Errors met", "Other names", "Tools used"
+SUMMARY, SMALL = "Summary", "Small talk, left out but for the user's words"
+SECTIONS = (SUMMARY, TASK, DECIDED, PREFERRED, CHANGED, SEEN, RAN, ERRORS, NAMES, TOOLS, SMALL)
+HEAD = "{mark} What {messages} earlier messages ({tokens} tokens) came to; the user's own stand before it.{where}"
+WHERE = " All of them: {where}."
+# shares of the tokens that a section may take; files and names get what is left
+SHARES = {"todos": 0.12, "reports": 0.08, "preferences": 0.04, "leanings": 0.05, "commits": 0.08, "runs": 0.10,
+          "errors": 0.06, "tools": 0.03}  # fmt: skip
+FILES = 0.6  # of what is left, at most this much for the paths; the names take the rest
+LENGTH = 0.02  # of a name's worth for each letter: two short names for one long one
+Count = Callable[[str], int]
+
+
+class Room:
+    """The tokens that are left."""
+
+    def __init__(self, tokens: int, count: Count) -> None:
+        self.left, self.count = tokens, count
+
+    def take(self, lines: Iterable[str], most: float) -> list[str]:
+        """As many of these lines, the best first, as fit into `most` tokens and what is left."""
+        kept, most = [], min(most, self.left)
+        for line in lines:
+            cost = self.count(line) + 1
+            if cost > most:
+                continue
+            most -= cost
+            self.left -= cost
+            kept.append(line)
+        return kept
+
+
+def written(facts: Facts, tokens: int, count: Count, messages: int, replaced: int, where: str = "") -> str:
+    """The state in at most `tokens` tokens, more only for decisions. `replaced` is what it stands for, in tokens."""
+    spare = 0
+    for _ in range(4):  # tokens of parts don't quite add up to those of the whole
+        text = _written(facts, tokens - spare, count, messages, replaced, where)
+        over = count(text) - tokens
+        if over <= 0:
+            break
+        spare += over + 4
+    return text
+
+
+def _written(facts: Facts, tokens: int, count: Count, messages: int, replaced: int, where: str) -> str:
+    place = WHERE.format(where=where) if where else ""
+    head = HEAD.format(mark=MARK, messages=messages, tokens=replaced, where=place)
+    room = Room(tokens - count(head), count)
+    sections: dict[str, list[str]] = {}
+    if facts.summary:
+        sections[SUMMARY] = [facts.summary]
+        room.left -= count(facts.summary)
+    sections[SMALL] = [f"- {said}" for said in facts.small_talk]
+    sections[DECIDED] = [f"- {line}" for line in facts.decisions]
+    room.left -= sum(count(line) + 1 for line in sections[SMALL] + sections[DECIDED])
+    sections[TASK] = _task(facts, room, tokens)
+    sections[PREFERRED] = _recent(facts.preferences, room, SHARES["preferences"] * tokens)
+    sections[PREFERRED] += _recent(
+        {line: at for line, at in facts.leanings.items() if clipped(line, 140) not in facts.reports}, room,
+        SHARES["leanings"] * tokens)
+    sections[RAN] = _recent(facts.commits, room, SHARES["commits"] * tokens, "- commit ")
+    sections[RAN] += _commands(facts, room, SHARES["runs"] * tokens)
+    sections[ERRORS] = _errors(facts, room, SHARES["errors"] * tokens)
+    sections[TOOLS] = room.take((f"- {name}: {', '.join(keys)}" for name, keys in facts.tools.items()),
+                                SHARES["tools"] * tokens)  # fmt: skip
+    told = set(WORD.findall("\n".join(line for lines in sections.values() for line in lines)))
+    sections |= _files_and_names(facts, room, told)
+    root = f" Paths are below {facts.root}/." if facts.root else ""
+    rows = [head + root]
+    for title in SECTIONS:
+        if lines := sections.get(title):
+            rows += [f"## {title}", *lines]
+    return "\n".join(rows)
+
+
+def _task(facts: Facts, room: Room, tokens: int) -> list[str]:
+    asked = [f"- asked first: {facts.task}"] if facts.task else []
+    if facts.latest and facts.latest != facts.task:
+        asked.append(f"- asked last: {facts.latest}")
+    lines = room.take(asked, room.left)
+    lines += room.take([f"- {todo}" for todo in facts.todos], SHARES["todos"] * tokens)
+    reports = {line: at for line, at in facts.reports.items() if not facts.status.startswith(line[:60])}
+    lines += _recent(reports, room, SHARES["reports"] * tokens, "- then: ")
+    return lines + room.take([f"- now: {facts.status}"] if facts.status else [], 0.08 * tokens)
+
+
+def _recent(found: dict[str, int], room: Room, most: float, mark: str = "- ") -> list[str]:
+    """The latest that fit, in the order in which they came up."""
+    kept = room.take((mark + line for line in sorted(found, key=lambda line: -found[line])), most)
+    return sorted(kept, key=lambda line: found[line[len(mark) :]])
+
+
+def _commands(facts: Facts, room: Room, most: float) -> list[str]:
+    lines: dict[str, int] = {}
+    for command, ran in facts.commands.items():
+        if looks_only(command) and not ran.failed:
+            continue
+        times = f" ×{ran.runs}" if ran.runs > 1 else ""
+        came = "failed" if ran.failed else "ok" if ran.outcome or ran.failures else ""
+        before = ", failed before" if ran.failures and not ran.failed else ""
+        said = f"{came}{before}{': ' if came and ran.outcome else ''}{ran.outcome}"
+        lines[f"{command}{times}{' → ' if said else ''}{said}"] = ran.last + (5 if ran.outcome else 0)
+    return _recent(lines, room, most)
+
+
+def _errors(facts: Facts, room: Room, most: float) -> list[str]:
+    lines: dict[str, int] = {}
+    for line, (at, command) in facts.errors.items():
+        ran = facts.commands.get(command)
+        gone = ran is not None and not ran.failed and ran.last > at
+        if ran is None or ran.outcome != line:  # else the command says it already
+            lines[f"{line}{' (gone later)' if gone else ''}"] = at
+    return _recent(lines, room, most)
+
+
+def _files_and_names(facts: Facts, room: Room, told: set[str]) -> dict[str, list[str]]:
+    """The files in play, the changed ones apart, and the names that nothing else has told yet."""
+    room.left -= room.count("\n".join(f"## {title}" for title in SECTIONS))
+    best = sorted(facts.files, key=lambda path: worth(facts.files[path], facts.end), reverse=True)
+    tails = {path: _file_line(path, facts.files[path]) for path in best}
+    chosen = room.take((tails[path] for path in best), FILES * room.left)
+    files = [path for path in best if tails[path] in set(chosen)]
+    folders = {_folder(path) for path in files}
+    room.left -= sum(room.count(folder) + 3 for folder in folders)
+    told |= set(WORD.findall("\n".join(files)))
+    under: dict[str, list[str]] = {}
+    chosen_files = set(files)
+    scores = {word: name.score(facts.end, facts.files) - LENGTH * len(word) for word, name in facts.names.items()}
+    for word in sorted(scores, key=lambda word: scores[word], reverse=True):
+        if word in told:
+            continue
+        sources = facts.names[word].sources
+        inside = [source for source in sources if source in chosen_files]
+        source = max(inside or sources, key=lambda source: sources[source], default=SAID)
+        cost = room.count(", " + word) + (0 if source in under or source in chosen_files else room.count(source) + 3)
+        if cost > room.left:
+            break
+        room.left -= cost
+        under.setdefault(source, []).append(word)
+    order = {word: number for number, word in enumerate(facts.names)}
+    for words in under.values():
+        words.sort(key=lambda word: order[word])
+    changed = [path for path in files if facts.files[path].edits]
+    others = [source for source in under if source not in chosen_files]
+    return {
+        CHANGED: _grouped(changed, facts, under),
+        SEEN: _grouped([path for path in files if not facts.files[path].edits], facts, under),
+        NAMES: [f"- {source}: {', '.join(under[source])}" for source in others],
+    }
+
+
+def _grouped(files: Sequence[str], facts: Facts, under: dict[str, list[str]]) -> list[str]:
+    """Files below the folder they share, each as its last two parts, in the order in which they came up."""
+    order = {path: number for number, path in enumerate(facts.files)}
+    folders: dict[str, list[str]] = {}
+    for path in sorted(files, key=lambda path: order[path]):
+        folders.setdefault(_folder(path), []).append(path)
+    lines = []
+    for folder in sorted(folders, key=bool):  # those in no folder first, or they would read as part of one
+        plain = [path for path in folders[folder] if path not in under and not facts.files[path].edits]
+        told = [path for path in folders[folder] if path not in plain]
+        seen = ", ".join(map(_short, plain))
+        if folder:
+            lines.append(f"in {folder}/{': ' if seen else ''}{seen}")
+        elif seen:
+            lines.append(f"- {seen}")
+        for path in told:
+            names = under.get(path)
+            lines.append(_file_line(path, facts.files[path]) + (f": {', '.join(names)}" if names else ""))
+    return lines
+
+
+def _file_line(path: str, file: File) -> str:
+    return f"- {_short(path)}{f' ×{file.edits}' if file.edits else ''}"
+
+
+def _folder(path: str) -> str:
+    return path.rsplit("/", 2)[0] if path.count("/") > 1 else ""
+
+
+def _short(path: str) -> str:
+    return "/".join(path.rsplit("/", 2)[-2:]) if path.count("/") > 1 else path

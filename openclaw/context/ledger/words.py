@@ -1,0 +1,62 @@
+"""Names and paths in a text: what is worth being remembered exactly. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+
+WORD = re.compile(r"\w{4,}", re.ASCII)
+# A path has a folder and an extension; one inside of an address (https://…) is none.
+PATH = re.compile(r"(?<![\w./~-])~?/?(?:[\w.-]+/)+[\w.-]+\.\w{1,5}(?!\w)", re.ASCII)
+LONGEST_PATH = 240
+LONGEST_NAME = 64
+
+SNAKE, CAMEL, HEX, CODE = 1, 2, 3, 4
+_SNAKE = re.compile(r"_*[A-Za-z][A-Za-z0-9]*(?:_+[A-Za-z0-9]+)+_*")
+_CAMEL = re.compile(r"[A-Z]?[a-z0-9]+(?:[A-Z]+[a-z0-9]*)+|[A-Z]{2,}[a-z0-9]+(?:[A-Z][a-z0-9]*)*|[A-Z][a-z0-9]+[A-Z]\w*")
+_HEX = re.compile(r"[0-9a-f]{7,40}")
+# where letters and digits meet, or a capital stands inside of small ones: often in keys, tokens and encoded data
+_RANDOM = re.compile(r"[A-Za-z][0-9]|[0-9][A-Za-z]|[a-z][A-Z]|[A-Z]{2}[a-z]")
+_kinds: dict[str, int] = {}
+
+
+def kind(word: str) -> int:
+    """What sort of name a word is; 0 for one that is none."""
+    found = _kinds.get(word)
+    if found is None:
+        if len(_kinds) > 200_000:  # a process that lives long
+            _kinds.clear()
+        found = _kinds[word] = _kind(word)
+    return found
+
+
+def _kind(word: str) -> int:
+    if len(word) > LONGEST_NAME:
+        return 0
+    if _HEX.fullmatch(word):
+        return 0 if word.isalpha() else HEX
+    if len(word) > 12 and len(_RANDOM.findall(word)) > len(word) / 4:
+        return 0
+    if "_" in word:
+        return SNAKE if _SNAKE.fullmatch(word) else 0
+    if not word.islower() and not word.isupper() and _CAMEL.fullmatch(word):
+        return CAMEL
+    mixed = any(c.isdigit() for c in word) and any(c.isalpha() for c in word)
+    return CODE if mixed and len(word) >= 5 else 0
+
+
+def names(text: str) -> Iterator[tuple[str, int, int]]:
+    """(name, how often, its kind) of each name in a text, in the order of first use."""
+    for word, count in Counter(WORD.findall(text)).items():
+        if found := kind(word):
+            yield word, count, found
+
+
+def paths(text: str) -> Iterator[str]:
+    """Every path in a text, as it is written there."""
+    if "/" not in text:
+        return
+    for path in PATH.findall(text):
+        if len(path) <= LONGEST_PATH and not path.rsplit(".", 1)[1].isdigit() and not path.startswith("..."):
+            yield path.removeprefix("./")
