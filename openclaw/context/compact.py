@@ -9,6 +9,7 @@ before and after.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import zip_longest
 from typing import Any, NamedTuple
 
 from openclaw.context import marks
@@ -242,8 +243,9 @@ def _sorted(old: Sequence[Unit]) -> tuple[list[Message], _Earlier, list[Unit], i
     talk: list[str] = []
     asked = False  # whether the model's last words were a question: then "ok" is an answer
     idle = False  # whether the user's last words were small talk
-    for unit in old:
+    for unit, after in zip_longest(old, old[1:]):
         head = unit.head
+        answered = after is not None and after.head.role == "assistant"  # in what was compacted before nothing is
         if (state := _state_of(head)) is not None:
             stood_for = reading.stands_for(state) or (0, 0)
             facts = reading.read(state)
@@ -252,7 +254,7 @@ def _sorted(old: Sequence[Unit]) -> tuple[list[Message], _Earlier, list[Unit], i
             gone.append(unit)
             small += idle and not head.calls
             asked = head.text.rstrip().endswith(("?", "？")) or bool(head.calls)
-        elif head.role == "user" and sayings.small(head.text) and "\n" not in head.text and not asked:
+        elif head.role == "user" and answered and not asked and "\n" not in head.text and sayings.small(head.text):
             gone.append(unit)
             talk.append(head.text.strip())
             small += 1

@@ -85,9 +85,9 @@ def preferences(text: str) -> list[str]:
 def reported(text: str) -> str:
     """The first sentence that says what is, and not what will be done next; empty if there is none."""
     for sentence in sentences(text):
-        if len(sentence) > 12 and sentence[0] not in "#|" and not sentence.endswith((":", "...")):
-            if not INTENT.match(sentence):
-                return sentence
+        whole = len(sentence) > 12 and sentence[0] not in "#|" and not sentence.endswith((":", "..."))
+        if whole and not INTENT.match(sentence):
+            return sentence
     return ""
 
 

@@ -1,7 +1,8 @@
 """The state of a conversation as a text for whoever carries on: ordered, one fact a line, within some tokens. Pure.
 
-Sections stand in a fixed order. What was decided, and the words of small talk, are never cut; each other section has its share of the tokens, and what
-is left goes to the files and to the names in play, each under the file in which it occurs most.
+Sections stand in a fixed order. What was decided, and the words of small talk, are never cut; each other section has
+its share of the tokens, and what is left goes to the files and to the names in play, each under the file in which it
+occurs most.
 """
 
 from __future__ import annotations
