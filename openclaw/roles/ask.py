@@ -6,11 +6,10 @@ It shows nothing, keeps nothing and asks nobody. Imports what takes seconds.
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 import uuid
 from typing import Any
-
-from pydantic_ai.models import Model
 
 from openclaw.context.history import Message, Result, Text, Usage
 from openclaw.context.tokens import family_factor
@@ -27,6 +26,7 @@ from openclaw.units import utc
 
 STEPS = 50  # model calls of one run: what calls tools for ever is stopped
 LEAST = 16  # tokens that must be left for an answer
+THOUGHT = re.compile(r"\A\s*<think>.*?(?:</think>\s*|\Z)", re.DOTALL)  # what some models think, before they say it
 COMMANDS = "run"  # the tool that no scope can bind
 
 
@@ -36,7 +36,7 @@ async def run(job: Job, settings: Settings) -> Outcome:
     asking: _Asking | None = None
     try:
         asking = _Asking(job, settings)
-        async with asyncio.timeout(job.timeout_s):
+        async with asking, asyncio.timeout(job.timeout_s):
             text = await asking.text()
     except TimeoutError:
         turns = asking.turns if asking else []
@@ -57,6 +57,7 @@ async def run(job: Job, settings: Settings) -> Outcome:
             asking.cost_usd,
             round(time.monotonic() - began, 3),
             asking.attempts,
+            asking.whole,
             tuple(asking.notes),
         ),
         None,
@@ -78,39 +79,42 @@ class _Asking:
         self.turns: list[Turn] = []
         self.notes: list[str] = []
         self.attempts = 0
+        self.whole = True
         self.cost_usd: float | None = 0.0
-        self.deadline = time.monotonic() + job.timeout_s
+        self.model: Any = None
+        self.deadline = 0.0
         given = {name for tool in self.tools for name in (tool.name, *tool.like)}
         if missing := [name for name in (*(job.role.tools or ()), *job.role.partly) if name not in given]:
             self.notes.append(f"tools it does not have here: {', '.join(missing)}")
 
+    async def __aenter__(self) -> None:
+        """Get ready, which takes seconds of imports: the time limit begins after them. Refused where there is no room."""
+        self.model = wire.connect(self.target, self._room())
+        self.deadline = time.monotonic() + self.job.timeout_s
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.model.client.close()  # before its loop is: a connection that is left complains on stderr
+
     async def text(self) -> str:
         """Its last words."""
-        limits = self._room()
-        model: Any = wire.connect(self.target, limits)
-        try:
-            return await self._talk(model, limits)
-        finally:
-            await model.client.close()  # before its loop is: a connection that is left complains on stderr
-
-    async def _talk(self, model: Model, limits: Limits) -> str:
         for _ in range(STEPS):
-            answer = await self._ask(model, limits)
+            answer = await self._ask(self._room())
             self._count(answer)
             self.history.append(answer.message)
             if not answer.message.calls:
                 if answer.cut:
+                    self.whole = False
                     self.notes.append(answer.cut)
-                if not answer.message.text.strip():
+                text = THOUGHT.sub("", answer.message.text)
+                if not text.strip():
                     raise OpenclawError(f"{self._who} said nothing", "try again, or name another model", "no_answer")
-                return answer.message.text
+                return text
             for call in answer.message.calls:
                 try:
                     result = Result(call.id, await tools.call(self.tools, call, self.place))
                 except ToolError as error:
                     result = Result(call.id, str(error), error=True)
                 self.history.append(Message("tool", (result,)))
-            limits = self._room()
         raise OpenclawError(f"{self._who} called tools {STEPS} times without an answer", "give it less to look at")
 
     @property
@@ -140,12 +144,12 @@ class _Asking:
             room = min(room, left)
         return Limits(min(room, self.longest), self.silence)
 
-    async def _ask(self, model: Model, limits: Limits) -> Answer:
+    async def _ask(self, limits: Limits) -> Answer:
         """One answer, however often it takes, within the retries and the time that is left."""
         for tried in range(self.retry.tries + 1):
             self.attempts += 1
             try:
-                return await wire.ask(model, self.history, self.tools, limits, lambda _: None)
+                return await wire.ask(self.model, self.history, self.tools, limits, lambda _: None)
             except WireError as error:
                 if error.kind == "overflow":
                     raise Refused(f"{self._who}: {error.message}", "give it less", code="over_window") from error

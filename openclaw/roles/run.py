@@ -27,7 +27,8 @@ INSTALL = "install it: pip install 'openclaw[local]'"
 
 class RoleResult(NamedTuple):
     """What a role said. `tokens_in` and `tokens_out` as the server counted them, over all calls; `cost_usd` None where
-    no price is known; `notes` tell what a reader must know of it: that it was cut, that tools were not given.
+    no price is known; `whole` is False where it was cut; `notes` tell what a reader must know: why it was cut, which
+    tools were not given.
     """
 
     text: str
@@ -38,6 +39,7 @@ class RoleResult(NamedTuple):
     cost_usd: float | None
     seconds: float
     attempts: int
+    whole: bool = True
     notes: tuple[str, ...] = ()
 
 
