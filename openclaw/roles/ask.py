@@ -88,7 +88,7 @@ class _Asking:
             self.notes.append(f"tools it does not have here: {', '.join(missing)}")
 
     async def __aenter__(self) -> None:
-        """Get ready, which takes seconds of imports: the time limit begins after them. Refused where there is no room."""
+        """Get ready, which takes seconds of imports: the time limit begins after them. Refused: there is no room."""
         self.model = wire.connect(self.target, self._room())
         self.deadline = time.monotonic() + self.job.timeout_s
 

@@ -61,11 +61,6 @@ def summarised(summarizer: Summarizer | None) -> str:
     return state
 
 
-@pytest.fixture
-def settings_model(asked: Asked) -> None:
-    asked.box.env["OPENCLAW_ROLES_SUMMARIZER"] = MODEL
-
-
 def test_a_good_summary_is_used(asked: Asked) -> None:
     asked.api.say(f"<think>What is it about?</think>\n```markdown\n{GOOD}```")
     summarizer = Summarizer(asked.settings(), wish="the semicolon")
@@ -203,8 +198,5 @@ def test_an_open_item_of_its_list_must_stay_and_a_done_one_need_not() -> None:
 
 def test_it_must_be_shorter_than_what_it_replaces() -> None:
     short = [user("Rename it."), agent("Done, renamed it.")]
-    assert (
-        audit(short, "Rename it. The agent answered: Done, renamed it.", 500)
-        == ["it has 12 tokens, what it replaces has 9"]
-        or "what it replaces has" in audit(short, "Rename it. The agent answered: Done, renamed it.", 500)[0]
-    )
+    [fault] = audit(short, "Rename it. The agent answered: Done, renamed it.", 500)
+    assert "what it replaces has" in fault
