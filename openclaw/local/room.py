@@ -46,7 +46,9 @@ class Room:
         level = self.budget.level(conversation.grown())
         if level in ("compact", "halt") and self.budget.limit:
             first = conversation.first or 0
-            self.compact(first + round(self.budget.limit * TARGET), f"its budget, {self.budget.shown(conversation.grown())}")
+            self.compact(
+                first + round(self.budget.limit * TARGET), f"its budget, {self.budget.shown(conversation.grown())}"
+            )
             if self.budget.level(conversation.grown()) == "halt":
                 raise Halted(self._halted(conversation.grown()))
         elif level == "warn" and not self._warned:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from openclaw.context import marks
 from openclaw.context.compact import compact
 from openclaw.context.history import Message, Part, Result, Text
+from openclaw.context.ledger.text import MARK as STATE
 from openclaw.context.policy import Policy
 from openclaw.context.tokens import estimate
 from openclaw.local.conversation import size
 from openclaw.local.place import Place, keep_aside
 
 KEPT = (10, 4, 1)  # exchanges at the end that stay as they are: fewer where the window is too small for so many
-ROUNDS = (6, 3, 1)  # then so many model calls, each with its results
-LARGE = 20  # of these together would fill the target: a result of more tokens is stored
+# then so many model calls with their results, the large ones among these stored; at last also those of the very last
+# call, which the model has not seen yet
+ROUNDS = ((6, False), (3, False), (1, False), (1, True))
+LARGE = 20  # so many fill the target: a result of more tokens is large
+HOW = "read_result with that id"
+ASIDE = re.compile(r'read_result with id "(r\d+)"')  # in a result whose whole is stored already
 
 
 class Shrunk(NamedTuple):
@@ -37,17 +43,18 @@ def shrunk(history: Sequence[Message], target: int, place: Place, wish: str = ""
     for keep in KEPT:
         found = _compacted(history, target, keep, place, path)
         if _tokens(found) < _tokens(best):
-            best, done = found, f"the last {keep} exchanges are as they were"
+            best, done = found, f"the last {keep} exchanges are kept"
         if _tokens(best) <= target:
             break
-    for rounds in ROUNDS:
+    for rounds, unseen in ROUNDS:
         if _tokens(best) <= target:
             break
-        start = _start(history, rounds)
-        tail = [_digested(message, max(100, target // LARGE), place) for message in history[start:]]
+        start, last = _start(history, rounds), len(history) if unseen else _start(history, 1)
+        large = max(100, target // LARGE)
+        tail = [_digested(message, large, place) for message in history[start:last]] + list(history[last:])
         found = [*_compacted(history[:start], target - _tokens(tail), 0, place, path), *tail]
         if _tokens(found) < _tokens(best):
-            best, done = found, f"the last {'call is' if rounds == 1 else f'{rounds} calls are'} as before"
+            best, done = found, f"the last {f'{rounds} calls are' if rounds > 1 else 'call is'} kept"
     if _tokens(best) >= before:
         return None
     if wish:
@@ -74,16 +81,20 @@ def save(path: str, text: str) -> None:
 
 def _compacted(history: Sequence[Message], target: int, keep: int, place: Place, path: str) -> list[Message]:
     policy = Policy(target=max(1, target), keep_last=keep)
-    store = lambda text: keep_aside(place, text)  # noqa: E731 - a name for it is all
-    found = compact(history, policy, count=estimate, store=store, where=path, how="read_result with that id")
+    found = compact(history, policy, count=estimate, store=lambda text: _stored(place, text), where=path, how=HOW)
     return list(found.messages)
+
+
+def _stored(place: Place, text: str) -> str:
+    """The id of a stored result; that of its whole where only a part of it was ever shown."""
+    known = ASIDE.search(text)
+    return known[1] if known else keep_aside(place, text)
 
 
 def _start(history: Sequence[Message], rounds: int) -> int:
     """Where the last so many answers of the model begin, with the prompts right before them."""
     answers = [at for at, message in enumerate(history) if message.role == "assistant"]
-    start = answers[-rounds] if len(answers) >= rounds else len(history)
-    return start
+    return answers[-min(rounds, len(answers))] if answers else len(history)
 
 
 def _digested(message: Message, large: int, place: Place) -> Message:
@@ -91,15 +102,18 @@ def _digested(message: Message, large: int, place: Place) -> Message:
     parts: list[Part] = []
     for part in message.parts:
         if isinstance(part, Result) and (tokens := estimate(part.content)) > large and not marks.known(part.content):
-            text = marks.stored(part.content, keep_aside(place, part.content), tokens, "read_result with that id")
+            text = marks.stored(part.content, _stored(place, part.content), tokens, HOW)
             part = part._replace(content=text) if estimate(text) < tokens else part
         parts.append(part)
     return message._replace(parts=tuple(parts))
 
 
 def _wished(history: list[Message], wish: str) -> list[Message]:
-    """With a word to the model about what matters to the person."""
-    return [*history, Message("user", (Text(f"The conversation was just compacted. What matters from here on: {wish}"),))]
+    """With what a person wants kept in mind said behind the state, or behind the system prompt where there is none."""
+    at = next((n for n in range(len(history) - 1, -1, -1) if history[n].text.startswith(STATE)), None)
+    at = next((n for n, m in enumerate(history) if m.role != "system"), len(history)) - 1 if at is None else at
+    said = Message("user", (Text(f"Keep in mind from here on: {wish}"),))
+    return [*history[: at + 1], said, *history[at + 1 :]]
 
 
 def _tokens(history: Sequence[Message]) -> int:

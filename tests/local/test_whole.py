@@ -21,19 +21,27 @@ TASK = "The sum in src/calc.py is wrong. DECISION: keep the name `total`. Mend i
 
 
 class Model:
-    """A model with a window: it counts what it is sent, refuses what is too long, else says the next of its lines."""
+    """A model with a window: it counts what it is sent, refuses what is too long, else says the next of its lines.
 
-    def __init__(self, *lines: Reply) -> None:
+    A number among these is its window from then on: somebody has started it anew with less memory.
+    """
+
+    def __init__(self, *lines: Reply | int) -> None:
         self.lines = list(lines)
+        self.window = WINDOW
         self.refused = 0
 
     def __call__(self, request: Request) -> Reply:
         check_pairs(request.body["messages"])
         tokens = len(request.raw) // 4
-        if tokens > WINDOW:
+        if isinstance(self.lines[0], int):
+            self.window = self.lines.pop(0)  # type: ignore[assignment]
+        if tokens > self.window:
             self.refused += 1
-            return Reply(status=400, text=f"maximum context length is {WINDOW} tokens, you sent {tokens}")
-        return self.lines.pop(0)._replace(usage=Usage(tokens, 0, 0, 20))
+            return Reply(status=400, text=f"maximum context length is {self.window} tokens, you sent {tokens}")
+        line = self.lines.pop(0)
+        assert isinstance(line, Reply)
+        return line._replace(usage=Usage(tokens, 0, 0, 20))
 
 
 def check_pairs(messages: list[dict[str, Any]]) -> None:
@@ -63,9 +71,10 @@ def test_a_whole_task(local: Local) -> None:
         Reply("It adds one.", (Tool("edit", {"path": "src/calc.py", "old": " + 1", "new": ""}),)),
         Reply("And outside?", (Tool("write", {"path": "../outside.txt", "content": "x"}),)),
         Reply("The tests.", (Tool("run", {"command": "cd src && python3 -m unittest -v"}),)),
-        Reply("Many numbers.", (numbers,)),
-        Reply("More of them.", (numbers,)),
+        Reply("Many numbers.", (numbers, numbers, numbers)),
+        Reply("More of them.", (numbers, numbers, numbers)),
         Reply("And more.", (numbers, numbers)),
+        2600,
         Reply("A slow one.", (Tool("run", {"command": "echo once >> src/ran.txt; sleep 300"}),)),
     )
     local.api.otherwise = model
@@ -74,7 +83,9 @@ def test_a_whole_task(local: Local) -> None:
     assert (box.work / "src/ran.txt").exists(), local.screen(id)
     assert (box.work / "src/calc.py").read_text() == CALC.replace(" + 1", "")
     assert not (box.root / "outside.txt").exists()
-    assert len(rewrites(local, id)) >= 2, rewrites(local, id)
+    why = rewrites(local, id)
+    assert len(why) >= 2 and "full" in why[0] and "the server says it is too long" in why, why
+    assert model.refused
     results = [part["result"] for e in local.log(id) for part in e.get("parts", ()) if "result" in part]
     assert any("outside the write scope" in result["content"] for result in results)
     assert any("OK" in result["content"] and "test_total" in result["content"] for result in results)
@@ -92,6 +103,5 @@ def test_a_whole_task(local: Local) -> None:
     local.until(id, "done")
     found = box.json("result", id)
     assert found["result"]["output"] == "All done: the sum is right and the test passes."
-    assert set(found["result"]["changed"]) >= {"src/ran.txt", "src/calc.py"}
     assert found["denied"] == ["write: ../outside.txt"]
     assert found["tokens_used"] == local.api.tokens
