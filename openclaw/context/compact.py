@@ -16,7 +16,7 @@ from openclaw.context import marks
 from openclaw.context.forms.shared import stand_in
 from openclaw.context.history import Attachment, Call, Message, Part, Result, Text
 from openclaw.context.ledger import reading, sayings
-from openclaw.context.ledger.facts import Facts, gather
+from openclaw.context.ledger.facts import Facts, gather, in_play
 from openclaw.context.ledger.text import written
 from openclaw.context.policy import Policy
 from openclaw.context.repair import Repaired, repaired
@@ -211,8 +211,11 @@ class _Work:
         earlier = facts.earlier
         replaced = sum(tokens(message, self.count) for unit in gone for message in unit.messages) + earlier[1]
         known = gather(facts.facts, [unit for unit in original[:upto] if _state_of(unit.head) is None])
+        in_play(known, units([message for unit in masked[upto:] for message in unit.messages] + list(tail)), known.end)
         number = sum(len(unit.messages) for unit in gone) + earlier[0]
-        budget = min(max(round(self.policy.share * replaced), self.policy.state_least), self.policy.state_most)
+        whole = earlier[1] + sum(tokens(message, self.count) for unit in original for message in unit.messages)
+        whole += sum(tokens(message, self.count) for message in tail)
+        budget = min(max(round(self.policy.share * whole), self.policy.state_least), self.policy.state_most)
         if self.summarize:
             texts = [message for unit in original[:upto] for message in unit.messages]
             known.summary = _inside(self.summarize(texts, known.summary, budget) or known.summary)

@@ -10,12 +10,12 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openclaw.context.history import Message
+from openclaw.context.history import Call, Message, Result, Text
 from openclaw.context.ledger import actions, sayings, words
 from openclaw.context.units import Unit
 
-SAID, EARLIER = "said", -1
-REPORTS, LEANINGS, ERRORS = 60, 40, 40  # so many are gathered; the text has room for fewer
+SAID, PRINTED, EARLIER = "said", "printed", -1
+TOLD = 400  # characters: a longer text tells how things stand, a shorter one what comes next
 
 
 class File:
@@ -122,6 +122,29 @@ def gather(found: Facts, units: Sequence[Unit]) -> Facts:
     return found
 
 
+def in_play(found: Facts, units: Sequence[Unit], end: int) -> None:
+    """Add the names and paths of units that stay as they are: what is done in them is told when they go."""
+    mentioned: list[tuple[str, int, bool]] = []
+    for at, unit in enumerate(units, end + 1):
+        for message in unit.messages:
+            for part in message.parts:
+                match part:
+                    case Text(text):
+                        found.note_names(text, SAID, at)
+                        mentioned += [(path, at, True) for path in words.paths(text)]
+                    case Call():
+                        did = actions.action(part)
+                        given = actions.words_of(did.given)
+                        source = did.target if did.kind in ("change", "read") else SAID
+                        found.note_names(given, source, at, asked=True)
+                        mentioned += [(path, at, True) for path in words.paths(given)]
+                    case Result(_, content):
+                        found.note_names(content, PRINTED, at)
+                        mentioned += [(path, at, False) for path in words.paths(content)]
+    found.end = max(found.end, end + len(units))
+    _settle(found, mentioned)
+
+
 def _asked(found: Facts, message: Message, at: int, mentioned: list[tuple[str, int, bool]]) -> None:
     text = message.text
     typed = not sayings.made(text) and len(text) < 4000
@@ -146,7 +169,7 @@ def _work(found: Facts, unit: Unit, at: int, mentioned: list[tuple[str, int, boo
             found.leanings[sentence] = at
         if report := sayings.reported(text):
             found.reports[actions.clipped(report, 140)] = at
-            found.status = actions.clipped(report, 240)
+            found.status = sayings.told(text) if len(text) > TOLD else actions.clipped(report, 240)
     results = {result.call_id: result for message in unit.messages[1:] for result in message.results}
     for call in unit.head.calls:
         did = actions.action(call)
@@ -229,6 +252,8 @@ def _settle(found: Facts, mentioned: Sequence[tuple[str, int, bool]]) -> None:
     for path in files:
         by_end.setdefault(ending(path), path)
     for path, at, asked in mentioned:
+        if not asked and words.MADE.search(path):
+            continue
         short = relative(path, root)
         known_as = short if short in files else by_end.setdefault(ending(short), short)
         file = files.setdefault(known_as, File(at))

@@ -13,6 +13,7 @@ HEAD = re.compile(re.escape(layout.MARK) + r" What (\d+) earlier messages \((\d+
 ROOT = re.compile(r" Paths are below ([^\n]+)/\.$")
 FILE = re.compile(r"- (.+?)(?: ×(\d+))?(?:: (.*))?$")
 RAN = re.compile(r"- (.*?)(?: ×(\d+))?(?: → (ok|failed)(, failed before)?(?:: (.*))?)?$")
+TOOL = re.compile(r"([^;(]+)\(([^()]*)\)(?:; |$)")
 TITLES = {f"## {title}": title for title in layout.SECTIONS}
 
 
@@ -51,8 +52,8 @@ def read(text: str) -> Facts:
         source, _, names = line[2:].rpartition(": ")
         _names(found, source or SAID, names)
     for line in sections.get(layout.TOOLS, ()):
-        name, _, keys = line[2:].partition(": ")
-        found.tools[name] = [key for key in keys.split(", ") if key]
+        for name, keys in TOOL.findall(line[2:]):
+            found.tools[name] = [key for key in keys.split(", ") if key]
     return found
 
 

@@ -34,6 +34,9 @@ INTENT = re.compile(
     r"(?:let me|let's|I'll|I will|I need to|I'm going|I also need|now (?:add|update|run|write|create))\b",
     re.I,
 )
+MARKS = re.compile(r"^\s*(?:#+|[-*•]|\d+[.)])\s+|\*\*|`")
+TOLD_MOST = 700
+EMPTY = re.compile(r"(?:I see|Perfect|Good|Great|OK|Excellent|Now I|Done|Right)\b.{0,30}$", re.I)
 SMALL = re.compile(
     r"(?:\W*\b(?:ok(?:ay)?|thanks?(?: you)?(?: (?:so|very) much| a lot)?|thx|ty|great|good|nice|cool|perfect|awesome"
     r"|hi|hello|hey|bye|good (?:morning|evening|night|job|work)|well done|sounds good|got it|i see|understood|alright"
@@ -86,9 +89,14 @@ def reported(text: str) -> str:
     """The first sentence that says what is, and not what will be done next; empty if there is none."""
     for sentence in sentences(text):
         whole = len(sentence) > 12 and sentence[0] not in "#|" and not sentence.endswith((":", "..."))
-        if whole and not INTENT.match(sentence):
-            return sentence
+        if whole and not INTENT.match(sentence) and not EMPTY.match(sentence):
+            return MARKS.sub("", sentence, count=1)
     return ""
+
+
+def told(text: str) -> str:
+    """A longer text in one line, without the marks of headings and lists."""
+    return " ".join(MARKS.sub("", line).strip() for line in PIECE.findall(text) if line.strip(" -=`|:"))[:TOLD_MOST]
 
 
 def small(text: str) -> bool:

@@ -21,8 +21,8 @@ SECTIONS = (SUMMARY, TASK, DECIDED, PREFERRED, CHANGED, SEEN, RAN, ERRORS, NAMES
 HEAD = "{mark} What {messages} earlier messages ({tokens} tokens) came to; the user's own stand before it.{where}"
 WHERE = " All of them: {where}."
 # shares of the tokens that a section may take; files and names get what is left
-SHARES = {"todos": 0.12, "reports": 0.08, "preferences": 0.04, "leanings": 0.05, "commits": 0.08, "runs": 0.10,
-          "errors": 0.06, "tools": 0.03}  # fmt: skip
+SHARES = {"todos": 0.10, "status": 0.06, "reports": 0.05, "preferences": 0.03, "leanings": 0.03, "commits": 0.06,
+          "runs": 0.08, "errors": 0.04, "tools": 0.03}  # fmt: skip
 FILES = 0.6  # of what is left, at most this much for the paths; the names take the rest
 LENGTH = 0.02  # of a name's worth for each letter: two short names for one long one
 Count = Callable[[str], int]
@@ -78,8 +78,8 @@ def _written(facts: Facts, tokens: int, count: Count, messages: int, replaced: i
     sections[RAN] = _recent(facts.commits, room, SHARES["commits"] * tokens, "- commit ")
     sections[RAN] += _commands(facts, room, SHARES["runs"] * tokens)
     sections[ERRORS] = _errors(facts, room, SHARES["errors"] * tokens)
-    sections[TOOLS] = room.take((f"- {name}: {', '.join(keys)}" for name, keys in facts.tools.items()),
-                                SHARES["tools"] * tokens)  # fmt: skip
+    calls = room.take((f"{name}({', '.join(keys)})" for name, keys in facts.tools.items()), SHARES["tools"] * tokens)
+    sections[TOOLS] = [f"- {'; '.join(calls)}"] if calls else []
     told = set(WORD.findall("\n".join(line for lines in sections.values() for line in lines)))
     sections |= _files_and_names(facts, room, told)
     root = f" Paths are below {facts.root}/." if facts.root else ""
@@ -98,7 +98,9 @@ def _task(facts: Facts, room: Room, tokens: int) -> list[str]:
     lines += room.take([f"- {todo}" for todo in facts.todos], SHARES["todos"] * tokens)
     reports = {line: at for line, at in facts.reports.items() if not facts.status.startswith(line[:60])}
     lines += _recent(reports, room, SHARES["reports"] * tokens, "- then: ")
-    return lines + room.take([f"- now: {facts.status}"] if facts.status else [], 0.08 * tokens)
+    now = [f"- now: {clipped(facts.status, most)}" for most in (700, 400, 240, 120)] if facts.status else []
+    fits = (line for line in now if room.count(line) < SHARES["status"] * tokens)
+    return lines + room.take([next(fits, "")], SHARES["status"] * tokens) if now else lines
 
 
 def _recent(found: dict[str, int], room: Room, most: float, mark: str = "- ") -> list[str]:

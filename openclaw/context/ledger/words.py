@@ -9,6 +9,11 @@ from collections.abc import Iterator
 WORD = re.compile(r"\w{4,}", re.ASCII)
 # A path has a folder and an extension; one inside of an address (https://…) is none.
 PATH = re.compile(r"(?<![\w./~-])~?/?(?:[\w.-]+/)+[\w.-]+\.\w{1,5}(?!\w)", re.ASCII)
+# what tools made for themselves: worth a word only if somebody named it
+MADE = re.compile(
+    r"^/tmp/|(?:^|/)(?:_build|build|dist|target|node_modules|__pycache__|\.git|\.venv|venv|site-packages|\.cache)/"
+    r"|\.(?:pyc|beam|plt|o|so|class|lock|log|map)$"
+)
 LONGEST_PATH = 240
 LONGEST_NAME = 64
 
