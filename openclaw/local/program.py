@@ -24,6 +24,7 @@ from openclaw.local.reports import Reports
 from openclaw.local.tools import Tool
 from openclaw.local.window import Window
 from openclaw.local.wire import Limits
+from openclaw.roles.summarize import Summarizer, configured
 from openclaw.settings import Settings
 
 HALTED = 3  # its exit status: refused by a guard
@@ -86,6 +87,7 @@ class _Program:
             Limits(settings.get("local.output_tokens"), settings.get("local.silence")),
             Retry(settings.get("local.retries")),
             self._other,
+            self._summarizer,
         )
         self.halted = ""
 
@@ -150,7 +152,10 @@ class _Program:
                 self.report("Stop")
             while True:
                 text = await self.prompts.get()
-                if slash.known(text):
+                if slash.known(text) == "/compact":
+                    self.turn = asyncio.create_task(slash.compact(text, self.agent))
+                    await self.turn
+                elif slash.known(text):
                     slash.run(text, self.agent, self.settings)
                 else:
                     await self._take(text)
@@ -170,6 +175,10 @@ class _Program:
     def _other(self) -> Target | None:
         name = self.settings.get("local.fallback_model")
         return endpoints.target(name, self.settings) if name else None
+
+    def _summarizer(self, wish: str) -> Summarizer | None:
+        """Who summarises; nobody where no model is set for it."""
+        return Summarizer(self.settings, wish=wish) if configured(self.settings) else None
 
     def _figures(self) -> str:
         c, agent = self.conversation, self.agent

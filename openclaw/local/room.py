@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from openclaw.local import shrink
+from openclaw.local import aside, shrink
 from openclaw.local.budget import TARGET, Budget, Halted
 from openclaw.local.conversation import Conversation
 from openclaw.local.place import Place
 from openclaw.local.screen import Screen
+
+if TYPE_CHECKING:
+    from openclaw.roles.summarize import Summarizer
 
 WINDOW_SHARE = 0.8  # of the window: then the conversation is compacted, before a request fails
 PROGRESS = 0.05  # a compaction that saves less than this share has changed next to nothing
@@ -27,26 +31,27 @@ class Room:
         window: Callable[[], int],
         screen: Screen,
         place: Place,
+        summarizer: Callable[[str], Summarizer | None] = lambda wish: None,
     ) -> None:
         self.conversation, self.budget, self.window = conversation, budget, window
-        self.screen, self.place = screen, place
+        self.screen, self.place, self.summarizer = screen, place, summarizer
         self._warned = False
         self._overflows = self._futile = 0
         self._off = False
 
-    def make(self) -> None:
+    async def make(self) -> None:
         """Compact where it is due, warn where it soon will be. Halted: the budget is used up."""
         conversation, window = self.conversation, self.window()
         if conversation.context() >= window * WINDOW_SHARE and not self._off:
             before = conversation.context()
-            self.compact(round(window * TARGET), f"the window of {window:,} tokens is {before / window:.0%} full")
+            await self.compact(round(window * TARGET), f"the window of {window:,} tokens is {before / window:.0%} full")
             self._judge(conversation.context() < before * (1 - PROGRESS))
         if self.budget.level(conversation.sent()) == "halt":
             raise Halted(self._halted(conversation.sent()))
         level = self.budget.level(conversation.grown())
         if level in ("compact", "halt") and self.budget.limit:
             first = conversation.first or 0
-            self.compact(
+            await self.compact(
                 first + round(self.budget.limit * TARGET), f"its budget, {self.budget.shown(conversation.grown())}"
             )
             if self.budget.level(conversation.grown()) == "halt":
@@ -55,22 +60,31 @@ class Room:
             self._warned = True
             self.screen.line(f"80 % of its budget is used: {self.budget.shown(conversation.grown())}", "warn")
 
-    def overflowed(self) -> bool:
+    async def overflowed(self) -> bool:
         """The server says that it is too long: compact further; False when that has not helped."""
         self._overflows += 1
         target = min(self.conversation.context(), self.window()) // 2**self._overflows
-        return self._overflows <= OVERFLOWS and self.compact(target, "the server says it is too long")
+        return self._overflows <= OVERFLOWS and await self.compact(target, "the server says it is too long")
 
     def answered(self) -> None:
         """A request went through."""
         self._overflows = 0
 
-    def compact(self, target: int, why: str, wish: str = "") -> bool:
-        """Make it `target` tokens; whether it became smaller. `wish` says what matters, in a person's words."""
+    async def compact(self, target: int, why: str, wish: str = "") -> bool:
+        """Make it `target` tokens; whether it became smaller. `wish` says what matters, in a person's words.
+
+        A model that summarises is asked beside the window, which stays alive.
+        """
         conversation, before = self.conversation, self.conversation.context()
-        found = shrink.shrunk(
-            conversation.messages, conversation.estimated(target), self.place, wish, conversation.path
-        )
+        summarizer = self.summarizer(wish)
+        given = list(conversation.messages), conversation.estimated(target), self.place, wish, conversation.path
+        if summarizer:
+            self.screen.status("summarising")
+            found = await aside.call(lambda: shrink.shrunk(*given, summarizer))
+        else:
+            found = shrink.shrunk(*given)
+        for note in summarizer.notes if summarizer else ():
+            self.screen.line(note, "note" if summarizer and summarizer.runs else "warn")
         if found is None:
             return False
         conversation.compact(found.messages, why, before=before, done=found.done)

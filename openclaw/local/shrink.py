@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from openclaw.context import marks
-from openclaw.context.compact import compact
+from openclaw.context.compact import Summarize, compact
 from openclaw.context.history import Message, Part, Result, Text
 from openclaw.context.ledger.text import MARK as STATE
 from openclaw.context.policy import Policy
@@ -32,16 +32,19 @@ class Shrunk(NamedTuple):
     done: str
 
 
-def shrunk(history: Sequence[Message], target: int, place: Place, wish: str = "", path: str = "") -> Shrunk | None:
+def shrunk(
+    history: Sequence[Message], target: int, place: Place, wish: str = "", path: str = "",
+    summarize: Summarize | None = None,
+) -> Shrunk | None:  # fmt: skip
     """The conversation in `target` estimated tokens, or as near as it gets; None when it can't become smaller.
 
     Pairs stay whole, and system prompts, what the user said and decisions as they are. `wish` is what a person wants
-    kept, `path` is where all of it stands.
+    kept, `path` is where all of it stands; `summarize` asks a model for a part of the state.
     """
     before = _tokens(history)
     best, done = list(history), ""
     for keep in KEPT:
-        found = _compacted(history, target, keep, place, path)
+        found = _compacted(history, target, keep, place, path, summarize)
         if _tokens(found) < _tokens(best):
             best, done = found, f"the last {keep} exchanges are kept"
         if _tokens(best) <= target:
@@ -52,7 +55,7 @@ def shrunk(history: Sequence[Message], target: int, place: Place, wish: str = ""
         start, last = _start(history, rounds), len(history) if unseen else _start(history, 1)
         large = max(100, target // LARGE)
         tail = [_digested(message, large, place) for message in history[start:last]] + list(history[last:])
-        found = [*_compacted(history[:start], target - _tokens(tail), 0, place, path), *tail]
+        found = [*_compacted(history[:start], target - _tokens(tail), 0, place, path, summarize), *tail]
         if _tokens(found) < _tokens(best):
             best, done = found, f"the last {f'{rounds} calls are' if rounds > 1 else 'call is'} kept"
     if _tokens(best) >= before:
@@ -79,9 +82,14 @@ def save(path: str, text: str) -> None:
     os.replace(f"{path}.new", path)
 
 
-def _compacted(history: Sequence[Message], target: int, keep: int, place: Place, path: str) -> list[Message]:
+def _compacted(
+    history: Sequence[Message], target: int, keep: int, place: Place, path: str, summarize: Summarize | None
+) -> list[Message]:
     policy = Policy(target=max(1, target), keep_last=keep)
-    found = compact(history, policy, count=estimate, store=lambda text: _stored(place, text), where=path, how=HOW)
+    found = compact(
+        history, policy, count=estimate, store=lambda text: _stored(place, text), summarize=summarize, where=path,
+        how=HOW,
+    )  # fmt: skip
     return list(found.messages)
 
 
