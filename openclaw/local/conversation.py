@@ -42,6 +42,7 @@ class Conversation:
         self.cost_usd = 0.0
         self.first: int | None = None  # tokens of the first request
         self._sent = 0
+        self._context: int | None = None  # counted when it is asked for: the status line asks all the time
         self._measured: tuple[int, int] | None = None  # so many messages have so many tokens, says the server
         self._marks: list[Mark] = []
         self._clock, self.overhead = clock, overhead
@@ -123,10 +124,11 @@ class Conversation:
 
     def context(self) -> int:
         """The tokens of the next request: what the server counted, and an estimate of what came since."""
-        if self._measured:
-            count, known = self._measured
-            return known + round(sum(map(size, self.messages[count:])) * self.ratio)
-        return round((self.overhead + sum(map(size, self.messages))) * self.ratio)
+        if self._context is None:
+            count, known = self._measured or (0, 0)
+            rest = sum(map(size, self.messages[count:])) + (0 if self._measured else self.overhead)
+            self._context = known + round(rest * self.ratio)
+        return self._context
 
     def estimated(self, tokens: int) -> int:
         """So many of a request's tokens, as our own estimate of the messages in it."""
@@ -157,6 +159,7 @@ class Conversation:
 
     def _take(self, entry: dict[str, Any]) -> None:
         kind = entry["type"]
+        self._context = None
         if kind == "message" and (message := _message(entry)):
             if message.role == "user":
                 self._marks.append(Mark("prompt", tuple(self.messages)))

@@ -70,21 +70,19 @@ class Room:
         """A request went through."""
         self._overflows = 0
 
-    async def compact(self, target: int, why: str, wish: str = "") -> bool:
-        """Make it `target` tokens; whether it became smaller. `wish` says what matters, in a person's words.
-
-        A model that summarises is asked beside the window, which stays alive.
-        """
+    async def compact(self, target: int | None, why: str, wish: str = "") -> bool:
+        """Make it `target` tokens, None: as few as it gets; whether it became smaller. `wish` says what matters, in a
+        person's words. A model that summarises is asked beside the window, which stays alive."""
         conversation, before = self.conversation, self.conversation.context()
-        summarizer = self.summarizer(wish)
-        given = list(conversation.messages), conversation.estimated(target), self.place, wish, conversation.path
-        if summarizer:
+        aim = None if target is None else conversation.estimated(target)
+        given = list(conversation.messages), aim, self.place, wish, conversation.path
+        if summarizer := self.summarizer(wish):
             self.screen.status("summarising")
             found = await aside.call(lambda: shrink.shrunk(*given, summarizer))
+            for note in summarizer.notes if not found or found.fits else ["its summary would have been too long"]:
+                self.screen.line(note)
         else:
             found = shrink.shrunk(*given)
-        for note in summarizer.notes if summarizer else ():
-            self.screen.line(note, "note" if summarizer and summarizer.runs else "warn")
         if found is None:
             return False
         conversation.compact(found.messages, why, before=before, done=found.done)

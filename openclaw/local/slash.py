@@ -35,7 +35,7 @@ async def compact(text: str, agent: Agent) -> None:
     agent.interrupted = False
     agent.report("PreCompact", trigger="manual")
     try:
-        if not await agent.room.compact(0, "you asked for it", text.strip().partition(" ")[2].strip()):
+        if not await agent.room.compact(None, "you asked for it", text.strip().partition(" ")[2].strip()):
             agent.screen.line("there is nothing to leave out")
     except asyncio.CancelledError:
         if not agent.interrupted:

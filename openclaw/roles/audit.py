@@ -11,14 +11,17 @@ from collections.abc import Iterator, Sequence
 
 from openclaw.context.history import Message, Result, Text
 from openclaw.context.ledger import sayings, words
+from openclaw.context.ledger.actions import clipped
 from openclaw.context.ledger.facts import Facts, gather
 from openclaw.context.ledger.text import MARK as STATE
 from openclaw.context.tokens import estimate
 from openclaw.context.units import units
+from openclaw.tasks import render
 
 SHOWN = 6  # faults of a kind that are named
 LATEST = 12  # names of the person's that must be there; older ones may have been settled
 ALIKE = 0.7  # of the words of a decision or a request: so many must be there for it to count as kept
+ASKED = 400  # characters of a request that are looked for
 ROOM = 0.5  # of a summary's tokens that decisions may ask for: of more than that only the latest must be there
 _WORD = re.compile(r"\w{4,}")
 
@@ -35,7 +38,7 @@ def audit(messages: Sequence[Message], summary: str, most: int) -> list[str]:
     known = gather(Facts(), units(spoken))
     said = {word.lower() for word in _WORD.findall(summary)}
     open_ = [todo for todo in known.todos if not todo.startswith("[x]") and not _kept(todo, said)]
-    asked = [ask for ask in (known.latest,) if ask and not _kept(ask, said)]
+    asked = [ask for ask in _asked(spoken) if not _kept(ask, said)]
     if lost := [*asked, *open_]:
         faults.append(f"it lost what is still to be done: {_listed(lost)}")
     if lost := [line for line in _latest(list(known.decisions), ROOM * most) if not _kept(line, said)]:
@@ -45,6 +48,18 @@ def audit(messages: Sequence[Message], summary: str, most: int) -> list[str]:
     if made_up := list(_made_up(summary, messages)):
         faults.append(f"it names what was never there: {_listed(made_up)}")
     return faults
+
+
+def _asked(messages: Sequence[Message]) -> list[str]:
+    """The last thing that the person asked for, without the lines that we put around a task."""
+    for message in reversed(messages):
+        text = message.text.strip()
+        if message.role == "user" and text and not sayings.made(text) and not sayings.small(text):
+            if text.startswith(render.FIRST) and text.endswith(render.LAST):
+                body = text.removesuffix(render.LAST)
+                text = (body.rpartition(f"\n{render.HEADING}\n")[2] or body).removeprefix(render.FIRST).strip()
+            return [clipped(text, ASKED)]
+    return []
 
 
 def _named(messages: Sequence[Message], known: Facts) -> list[str]:

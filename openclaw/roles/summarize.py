@@ -24,7 +24,7 @@ from openclaw.tasks.render import fence
 NAME = "summarizer"
 CLIPS = (4_000, 1_500, 500, 150, 40)  # characters of a result or an argument that it is shown, most first
 SHARE = 0.7  # of the model's window that the conversation may take: the rest is for the role and the answer
-RUNS = 4  # model calls of one compaction: it tries several cuts, and each would be paid for
+RUNS = 4  # model calls of one compaction: it may try two cuts, and each is paid for
 LEAST = 120  # tokens of a summary: less says nothing
 WRAPPED = re.compile(r"\A```\w*\n(.*)\n```\Z", re.DOTALL)
 
@@ -84,8 +84,7 @@ class Summarizer:
             if not lacks:
                 self.notes.append(f"summarised by {found.model}" + (", at the second attempt" if again else ""))
                 return text
-        why = f"that of {self._model} was thrown away after two attempts ({'; '.join(lacks)})"
-        self.notes.append(f"summarised without a model: {why}")
+        self._give_up(f"that of {self._model} was thrown away after two attempts ({'; '.join(lacks)})")
         return None
 
     def _give_up(self, why: str) -> None:

@@ -10,6 +10,7 @@ from openclaw.terminal.windows import Pane, View
 from openclaw.units import utc
 
 RECORDED = ("exit", "timeout", "killed", "halted", "hangup")
+KILLED = 137  # 128 and SIGKILL: what the system sends when memory is short, or a person; no program ends so by itself
 LATEST = 4e9  # epoch seconds, 2096: what lies beyond was not written by the supervisor
 
 
@@ -71,6 +72,8 @@ def decide(
     """The one place where a state comes from. Pure. `said` is what a program that reports says about itself."""
     if exit:
         ended = utc(exit.at)
+        if exit.how == "exit" and exit.code == KILLED and session.reporter:
+            return Verdict("lost", None, "its program was killed (SIGKILL), not by openclaw", ended)
         if exit.how == "exit":
             return Verdict(
                 "failed" if exit.code else "done", exit.code, f"exit status {exit.code}" if exit.code else "", ended
@@ -106,6 +109,8 @@ def decide(
         return Verdict("failed" if pane.dead_status else "done", pane.dead_status, "no exit record", now, sweep=True)
     if pane:
         code = 128 + pane.dead_signal if pane.dead_signal else None
+        if session.reporter:  # it has a conversation to go on with
+            return Verdict("lost", None, "its supervisor was killed", now, sweep=True)
         return Verdict("failed", code, "its supervisor was killed", now, sweep=True)
     if session.status == "starting" and not session.pane_id:
         return Verdict("lost", undo=True)

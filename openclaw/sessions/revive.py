@@ -221,6 +221,10 @@ def _anew(fleet: Fleet, agent: Agent, session: Session, environ: Mapping[str, st
 def _open(fleet: Fleet, windows: Sequence[NewWindow]) -> tuple[dict[str, Pane], dict[str, OpenclawError]]:
     """All in one call of tmux; if that fails, each for itself, so that one can't keep the others from coming back."""
     known = known_server(fleet, sessions.live(fleet.store))
+    seen = view(fleet.terminal)
+    ended = [each.id for each in windows if each.id in seen.panes and seen.panes[each.id].dead]
+    if ended and seen.server:  # only its program was killed: the window of that life is in the way
+        close(fleet.terminal, [(seen.server, session_name(id)) for id in ended])
     try:
         return open_windows(fleet.terminal, windows, known), {}
     except OpenclawError:

@@ -31,16 +31,25 @@ def crash(local: Local) -> None:
     until(lambda: not local.box.processes(), 40)
 
 
-@pytest.mark.parametrize("end", ["kill -9", "closed"])
+def program(local: Local) -> int:
+    """The pid of the agent."""
+    found = [pid for pid, command in local.box.processes().items() if "-m openclaw.local" in command]
+    [pid] = [pid for pid in found if os.path.basename(os.readlink(f"/proc/{pid}/exe")).startswith("python")]
+    return pid
+
+
+@pytest.mark.parametrize("end", ["power fails", "tmux ends", "kill -9", "supervisor killed"])
 def test_a_tool_that_had_begun_is_not_run_again(local: Local, end: str) -> None:
     local.api.say(Reply("Running.", (SLOW, Tool("read", {"path": "note.txt"}))))
     local.box.write("note.txt", "the note\n")
     id = local.spawn("run it")["id"]
     until(lambda: (local.box.work / "ran.txt").exists(), 40)
-    if end == "closed":
+    if end == "power fails":
+        crash(local)
+    elif end == "tmux ends":
         local.box.tmux("kill-server")
     else:
-        crash(local)
+        os.kill(program(local) if end == "kill -9" else local.box.json("ps")[0]["pid"], signal.SIGKILL)
     until(lambda: local.status(id)[0] == "lost", 40)
     local.api.say("All is known.")
     local.box.cli("restore")

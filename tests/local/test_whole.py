@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from typing import Any
 
 from openclaw.local.agent import INTERRUPTED
 from tests.conftest import until
 from tests.local.conftest import Local
-from tests.local.test_restart import crash
+from tests.local.test_restart import program
 from tests.loopback.api import Reply, Request, Tool, Usage
 
 WINDOW = 8000  # tokens
@@ -90,7 +92,7 @@ def test_a_whole_task(local: Local) -> None:
     assert any("outside the write scope" in result["content"] for result in results)
     assert any("OK" in result["content"] and "test_total" in result["content"] for result in results)
 
-    crash(local)
+    os.kill(program(local), signal.SIGKILL)
     until(lambda: local.status(id)[0] == "lost", 40)
     model.lines.append(Reply("All done: the sum is right and the test passes."))
     box.cli("restore")

@@ -99,7 +99,7 @@ def test_compact_says_what_it_did_and_keeps_what_the_person_wants(local: Local) 
     shows(local, id, "Yes.")
     last = local.api.turns[-1]
     assert last.has("Keep in mind from here on: the colour is blue")
-    assert len(last.raw) < len(local.api.turns[-2].raw) / 2
+    assert len(last.raw) < 0.7 * len(local.api.turns[-2].raw)
     assert "read it often" in json.dumps(last.body)
 
 

@@ -200,3 +200,10 @@ def test_it_must_be_shorter_than_what_it_replaces() -> None:
     short = [user("Rename it."), agent("Done, renamed it.")]
     [fault] = audit(short, "Rename it. The agent answered: Done, renamed it.", 500)
     assert "what it replaces has" in fault
+
+
+def test_the_lines_around_a_task_are_not_what_was_asked() -> None:
+    enveloped = user("Task for a sub-agent.\nChange only: src\nThe task:\nPolish silver spoons\nEnd of task.")
+    history = [enveloped, agent("I polished silver spoons, all of them. " * 20)]
+    assert audit(history, "Polish silver spoons: all are polished.", 500) == []
+    assert audit(history, "All is polished.", 500) == ["it lost what is still to be done: “Polish silver spoons”"]
