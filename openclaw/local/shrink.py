@@ -47,7 +47,7 @@ def shrunk(
     Without a target all goes that may, but for the last exchanges: the more of them, the better.
 
     Pairs stay whole, and system prompts, what the user said and decisions as they are. `wish` is what a person wants
-    kept, `path` is where all of it stands. `summarize` asks a model, so only what is chosen without one is done with it.
+    kept, `path` is where all of it stands. `summarize` asks a model: only what is chosen without is done with it.
     """
     before = _tokens(history)
     best, done = list(history), ""
