@@ -168,13 +168,18 @@ def hook(lab: Lab) -> Iterator[Line]:
     report = lab.root / "report.json"
     report.write_text(json.dumps({"hook_event_name": "UserPromptSubmit", "session_id": "x", "prompt": "go on " * 50}))
     env = lab.env | {"OPENCLAW_SESSION_ID": live["id"]}
-    words = ["sh", "-c", f"exec {shlex.quote(HOOK)} <{report}"]
-    figure = in_turn(
-        40, lambda: lab.run(words, env=env), lambda: lab.run(["sh", "-c", f"exec {shlex.join(EMPTY_PYTHON)}"])
-    )
+    empty = ["sh", "-c", f"exec {shlex.join(EMPTY_PYTHON)}"]
+
+    def against(name: str, environ: dict[str, str]) -> Figure:
+        words = ["sh", "-c", f"exec {shlex.quote(HOOK)} {name} <{report}"]
+        return in_turn(40, lambda: lab.run(words, env=environ), lambda: lab.run(empty))
+
+    yield Line("openclaw-hook, store updated / empty Python", 2.5, against("", env))
+    report.write_text(report.read_text()[:-1] + ', "cwd": "/", "context_window": {"used_percentage": 42}}')
+    yield Line("openclaw-hook of a main agent / empty Python", 2.5, against("main claude", lab.env))
+    yield Line("openclaw-hook statusline / empty Python", 2.5, against("statusline", lab.env))
     if (lab.root / "state" / "hook.log").exists():
         raise Failed("the hook could not store its report")
-    yield Line("openclaw-hook, store updated / empty Python", 2.5, figure)
 
 
 def prefix(lab: Lab) -> Iterator[Line]:

@@ -1,9 +1,12 @@
 """`openclaw-hook`: what an agent program calls at each of its turns, with a JSON report on stdin.
 
-It says what the sub-agent does now, in one transaction, and is gone: an agent waits for it at every turn, so only the
-standard library is imported. Nothing is printed, but for a tool call that would leave the scope: that is denied. A
-fault of ours must never become one of the agent's: whatever happens, the exit status is 0 and the reason stands in
-<state>/hook.log. Outside of a sub-agent it does nothing.
+It says what the agent does now, in one transaction, and is gone: an agent waits for it at every turn, so only the
+standard library is imported. `openclaw-hook` alone serves our sub-agents, `openclaw-hook main PROGRAM` the agent that a
+person talks to, `openclaw-hook statusline` its status line. Printed is only what the program asked for: a denial, what
+it must know after a compaction, a status line.
+
+A fault of ours must never become one of the agent's: whatever happens, the exit status is 0 and the reason stands in
+<state>/hook.log. A report that can't be stored waits in <state>/spool until it can be (see store/spool.py).
 """
 
 from __future__ import annotations
@@ -14,49 +17,122 @@ import sqlite3
 import sys
 import time
 
-from openclaw.agents.calls import DENIED, asked
-from openclaw.store import events
+from openclaw import places
+from openclaw.agents import reported
+from openclaw.agents.calls import DENIED
+from openclaw.store import spool
 
 TYPE_CHECKING = False  # type checkers take it as true; `typing` itself would be felt at every turn
 if TYPE_CHECKING:
     from typing import Any
 
-BUSY_SECONDS = 5.0
-KEPT = (
-    "prompt",
-    "source",
-    "trigger",
-    "reason",
-    "error",
-    "last_assistant_message",
-    "tool_name",
-    "tool_input",
-    "prompt_id",
-)
+BUSY_SECONDS = 2.0  # an agent waits; what can't be stored by then is left in the spool
+PASSING = ("is locked", "no such table")  # somebody writes; it is of an older version until the next command
+LARGEST = 64 * 2**20  # bytes of a report
+TASK = 8_000  # characters of a task that are put back after a compaction: Claude Code takes 10,000 from a hook
 
 
 def main() -> None:
     """Entry point of `openclaw-hook`."""
-    id, state_dir = os.environ.get("OPENCLAW_SESSION_ID"), os.environ.get("OPENCLAW_STATE_DIR")
-    if not id or not state_dir:
-        return
+    words, id = sys.argv[1:], os.environ.get("OPENCLAW_SESSION_ID")
+    state_dir = os.environ.get("OPENCLAW_STATE_DIR") or ""
     try:
-        data = json.loads(sys.stdin.buffer.read())
-        if data["hook_event_name"] == "PreToolUse":
-            deny(os.path.join(state_dir, "sessions", id), data)
-            os._exit(0)
-        path = os.path.join(state_dir, "openclaw.db")
-        os.stat(path)  # one that is not there is no reason to make an empty one
-        store = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-        store.execute("PRAGMA synchronous=NORMAL")  # as everywhere in this database: no wait for the disk
-        store.execute("BEGIN IMMEDIATE")
-        state = take(store, id, data, *sys.argv[1:2])
-        store.execute("COMMIT")
-        if state:
-            show(state)
+        if words[:1] == ["statusline"]:
+            from openclaw.hook_statusline import line
+
+            say(line(os.environ, read))
+        elif words[:1] == ["--version"]:
+            from openclaw.version import VERSION
+
+            say(f"openclaw-hook {VERSION}\n")
+        elif words[:1] == ["main"]:
+            state_dir = places.state_dir(os.environ)
+            if not id:  # a sub-agent reads the same settings: its own hooks report
+                from openclaw.hook_main import serve
+
+                serve(state_dir, words[1:])
+        elif id and state_dir:
+            serve_session(state_dir, id, *words[:1])
     except Exception as error:  # noqa: BLE001 - see above
-        complain(state_dir, f"session {id}: {type(error).__name__}: {error}")
+        complain(state_dir, f"{f'session {id}' if id else ' '.join(words[:2])}: {type(error).__name__}: {error}")
     os._exit(0)  # taking Python apart would be a tenth of all the agent waits for
+
+
+def serve_session(state_dir: str, id: str, reporter: str = "claude-hooks") -> None:
+    """One report of a sub-agent."""
+    data = json.loads(read())
+    folder = os.path.join(state_dir, "sessions", id)
+    if data["hook_event_name"] == "PreToolUse":
+        return deny(folder, data)
+    state = store(state_dir, {"session": id, "reporter": reporter, "data": data})
+    if state:
+        show(state)
+    if data["hook_event_name"] == "SessionStart" and data.get("source") == "compact" and not data.get("agent_id"):
+        say(addition(task_again(folder)))
+    return None
+
+
+def read() -> bytes:
+    """What the program says. ValueError when there is no end to it."""
+    data = sys.stdin.buffer.read(LARGEST + 1)
+    if len(data) > LARGEST:
+        raise ValueError(f"a report of more than {LARGEST} bytes")
+    return data
+
+
+def store(state_dir: str, report: dict[str, Any]) -> str:
+    """Record a report, and those that still wait; else leave it to wait. The state of a sub-agent if that is new."""
+    began = time.time()
+    report["data"] = {key: report["data"][key] for key in reported.NEEDED if key in report["data"]}
+    path = os.path.join(state_dir, places.DATABASE)
+    try:
+        os.stat(path)  # one that is not there is no reason to make an empty one
+        database = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
+        database.execute("PRAGMA synchronous=NORMAL")  # as everywhere in this database: no wait for the disk
+        database.execute("BEGIN IMMEDIATE")
+        waited = spool.take_in(database, state_dir, reported.take) if spool.waiting(state_dir) else []
+        state = reported.take(database, report)
+        database.execute("COMMIT")
+    except (sqlite3.Error, OSError) as error:
+        try:
+            spool.leave(state_dir, report, began)
+            if not any(words in str(error) for words in PASSING):
+                complain(state_dir, f"a report waits: {type(error).__name__}: {error}")
+        except OSError as worse:  # the agent gets its answer all the same
+            complain(state_dir, f"a report is lost: {error}; {worse}")
+        return ""
+    spool.forget(state_dir, waited)
+    return state
+
+
+def say(text: str) -> None:
+    """Print what the program asked for, whole or not at all."""
+    sys.stdout.buffer.write(text.encode("utf-8", "replace"))
+    sys.stdout.flush()
+
+
+def addition(text: str) -> str:
+    """What makes a text part of the model's next request, as an answer to SessionStart."""
+    return json.dumps({"hookSpecificOutput": {"hookEventName": "SessionStart", "additionalContext": text}})
+
+
+def task_again(folder: str) -> str:
+    """What a sub-agent must know after a compaction: its task, what it may write, how to go on."""
+    with open(os.path.join(folder, "session.json"), encoding="utf-8") as file:
+        session = json.load(file)
+    path = os.path.join(folder, "task.md")
+    with open(path, encoding="utf-8", errors="replace") as file:
+        task = file.read(TASK + 1)
+    if len(task) > TASK:  # with the injected files it is too long, without them it may not be
+        task = session["task"] if len(session["task"]) <= TASK else session["task"][:TASK] + "…"
+        task += f"\n(The files that came with it are in {path}: read it again for them.)"
+    writes = session["scope"].get("write") or []
+    may = f"You may write {', '.join(writes)} and nothing else." if writes else ""
+    return (
+        f"Your conversation was compacted. You are the sub-agent {session['id']} of openclaw, and this is still your"
+        f" task, word for word:\n\n{task}\n\n{may} What you have done already stays done: look at the files before you"
+        " repeat anything. Go on with the task where you were, without asking, until it is done."
+    )
 
 
 def deny(folder: str, data: dict[str, Any]) -> None:
@@ -70,37 +146,7 @@ def deny(folder: str, data: dict[str, Any]) -> None:
     cwd = str(data.get("cwd") or session["cwd"])
     reason = guard.judge(str(data["tool_name"]), data.get("tool_input") or {}, cwd, session["scope"], folder, also)
     if reason:
-        sys.stdout.write(json.dumps(guard.reply(DENIED + reason)))
-        sys.stdout.flush()
-
-
-def take(store: sqlite3.Connection, id: str, data: dict[str, object], reporter: str = "claude-hooks") -> str:
-    """Record one report of the session; the state when it is another than before.
-
-    Reports of a session that is not there or has ended are dropped.
-    """
-    known = events.reported(store, id)
-    if known is None:
-        return ""
-    state, asks, status_file = known
-    name, path = str(data["hook_event_name"]), str(data.get("transcript_path") or "")
-    columns = change(name, data, state, asks)
-    if "reported_state" in columns:
-        columns["status"] = columns["reported_state"]  # what the window shows and the store says stay the same
-    if path:
-        events.transcript(store, id, path)
-    if path and not data.get("agent_id"):
-        columns["conversation_id"] = str(data["session_id"])
-        if reporter == "codex-hooks":
-            columns["status_file"] = path  # its state stands in the conversation itself
-        elif reporter == "claude-hooks" and not status_file:
-            columns["status_file"] = find_status_file(path, str(data["session_id"]))
-    if "reported_state" in columns or name == "SessionEnd":
-        events.report(store, id, reporter, columns)
-        kept = {key: data[key] for key in KEPT if data.get(key) is not None}
-        events.event(store, id, name, json.dumps(kept, ensure_ascii=False))
-    now = columns.get("reported_state", state)
-    return now if now != state else ""
+        say(json.dumps(guard.reply(DENIED + reason)))
 
 
 def show(state: str) -> int:
@@ -119,49 +165,6 @@ def show(state: str) -> int:
         return os.posix_spawnp("tmux", words, os.environ, file_actions=nowhere)
     except OSError:
         return 0  # a sandbox without tmux: the next `ps` sets it
-
-
-def change(name: str, data: dict[str, object], state: str, asks: str) -> dict[str, str]:
-    """What an event means, as columns to set; nothing when it means nothing for the state. Pure."""
-    if data.get("agent_id") and name not in ("PermissionRequest", "PostToolUse", "PostToolUseFailure"):
-        return {}  # an agent inside the agent has turns of its own
-    if name == "UserPromptSubmit":
-        return {"reported_state": "working", "asks": "", "last_error": ""}
-    if name in ("Stop", "Interrupt"):
-        return {"reported_state": "idle", "asks": ""}
-    if name == "StopFailure":
-        error = data.get("last_assistant_message") or data.get("error") or "the turn failed"
-        return {"reported_state": "idle", "asks": "", "last_error": str(error)}
-    if name == "PermissionRequest":
-        return {"reported_state": "waiting", "asks": asked(data.get("tool_name"), data.get("tool_input"))}
-    if name in ("PostToolUse", "PostToolUseFailure"):
-        # only the end of the very tool it asked for: others run beside it
-        same = state == "waiting" and asks == asked(data.get("tool_name"), data.get("tool_input"))
-        return {"reported_state": "working", "asks": ""} if same else {}
-    if name == "SessionStart":
-        source = data.get("source")
-        if source == "compact":
-            return {}
-        # the first one has a prompt to work on: it is not idle, and not working before the prompt was taken
-        return {"reported_state": "idle" if state or source == "clear" else "starting", "asks": ""}
-    if name == "PreCompact" and data.get("trigger") == "manual":
-        return {"reported_state": "working", "asks": ""}
-    if name == "PostCompact" and data.get("trigger") == "manual":
-        return {"reported_state": "idle", "asks": ""}
-    return {}
-
-
-def find_status_file(transcript: str, conversation: str) -> str:
-    """Where the program keeps its state: `<config>/sessions/<pid>.json` with this conversation in it; else empty."""
-    folder = os.path.join(transcript.rpartition("/projects/")[0], "sessions")
-    try:
-        for name in os.listdir(folder):
-            with open(os.path.join(folder, name), encoding="utf-8") as file:
-                if f'"sessionId":"{conversation}"' in file.read().replace(" ", ""):
-                    return os.path.join(folder, name)
-    except OSError:
-        pass  # an older or newer program without it: its hooks are all there is
-    return ""
 
 
 def complain(state_dir: str, text: str) -> None:

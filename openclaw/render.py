@@ -13,7 +13,7 @@ from openclaw.errors import OpenclawError
 STYLES = {
     "starting": "36", "working": "34", "waiting": "1;33", "idle": "36", "done": "32", "failed": "31", "killed": "2",
     "timeout": "31",
-    "halted": "31", "lost": "31", "ok": "32", "warn": "33", "error": "31", "dim": "2", "bold": "1",
+    "halted": "31", "lost": "31", "ok": "32", "warn": "33", "critical": "1;31", "error": "31", "dim": "2", "bold": "1",
 }  # fmt: skip
 CONTROL = {i: f"\\x{i:02x}" for i in (*range(32), *range(127, 160))} | {10: "↵", 9: " "}
 # what reorders the line or starts another one
@@ -35,9 +35,9 @@ def clean(text: str) -> str:
     return text.translate(CONTROL)
 
 
-def document(data: Any) -> None:
-    """One JSON document on stdout, and nothing else."""
-    out(json.dumps(data, indent=None if not sys.stdout.isatty() else 2, ensure_ascii=False))
+def document(data: Any, one_line: bool = False) -> None:
+    """One JSON document on stdout, and nothing else; on one line where it is one of many."""
+    out(json.dumps(data, indent=None if one_line or not sys.stdout.isatty() else 2, ensure_ascii=False))
 
 
 def out(text: str = "") -> None:

@@ -7,10 +7,10 @@ value knows its source, which `config show` prints. Nothing heavy is imported: Y
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
+from openclaw import places
 from openclaw.errors import BadInput
 from openclaw.units import parse_count, parse_duration
 from openclaw.yamls import read_yaml
@@ -72,6 +72,24 @@ DECLARED = {
         Setting("roles.summarizer", "text", "", "the model that summarises; empty: summaries are made without one"),
         Setting("roles.timeout", "duration", 120.0, "time limit of a role that runs once, if its file says nothing"),
         Setting("roles.retries", "count", 2, "how often a role tries again when its model can't be reached"),
+        Setting(
+            "context.limit",
+            "count",
+            200_000,
+            "tokens of a window, if neither program nor model is known to have others",
+        ),
+        Setting("context.warn", "count", 70, "percent of the window: snapshot and warning"),
+        Setting(
+            "context.compact", "count", 85, "percent of the window: snapshot, and compaction if the policy says so"
+        ),
+        Setting("context.policy", "text", "warn", "what the monitor does with a full sub-agent: warn or compact"),
+        Setting("context.main_policy", "text", "warn", "the same for the main agent"),
+        Setting("context.leaves", "count", 5000, "tokens that a compaction is expected to leave, until one was seen"),
+        Setting("budget.warn", "count", 80, "percent of --budget-tokens: warning"),
+        Setting("budget.compact", "count", 90, "percent of --budget-tokens: compaction"),
+        Setting("budget.halt", "count", 100, "percent of --budget-tokens: its state is saved and it is ended"),
+        Setting("budget.defaults", "flag", False, "the types' own budgets hold also where nobody has named a type"),
+        Setting("monitor.interval", "duration", 5.0, "time between two looks of the monitor"),
         Setting("log_bytes", "count", 67_108_864, "how much of a window's output is logged"),
     )
 }
@@ -100,20 +118,16 @@ class Settings:
 
     @property
     def home(self) -> str:
-        return self.environ.get("HOME") or os.path.expanduser("~")
+        return places.home(self.environ)
 
     @property
     def state_dir(self) -> str:
         """`OPENCLAW_STATE_DIR`, else the platform's user state folder."""
-        if named := self.environ.get("OPENCLAW_STATE_DIR"):
-            return os.path.abspath(os.path.expanduser(named))
-        if base := self.environ.get("XDG_STATE_HOME"):
-            return os.path.join(base, "openclaw")
-        return self._platform_dir("state")
+        return places.state_dir(self.environ)
 
     @property
     def database(self) -> str:
-        return os.path.join(self.state_dir, "openclaw.db")
+        return os.path.join(self.state_dir, places.DATABASE)
 
     @property
     def sessions_dir(self) -> str:
@@ -131,14 +145,7 @@ class Settings:
             return os.path.abspath(os.path.expanduser(named))
         if base := self.environ.get("XDG_CONFIG_HOME"):
             return os.path.join(base, "openclaw", "openclaw.yaml")
-        return os.path.join(self._platform_dir("config"), "openclaw.yaml")
-
-    def _platform_dir(self, kind: str) -> str:
-        if sys.platform == "linux":  # the same answer as platformdirs, whose import doubles the start of every call
-            return os.path.join(self.home, {"state": ".local/state", "config": ".config"}[kind], "openclaw")
-        import platformdirs
-
-        return platformdirs.user_state_dir("openclaw") if kind == "state" else platformdirs.user_config_dir("openclaw")
+        return os.path.join(places.platform_dir(self.environ, "config"), "openclaw.yaml")
 
     @property
     def config_dir(self) -> str:
@@ -152,16 +159,7 @@ class Settings:
         """The flag, the environment, the nearest `.openclaw/` above the cwd (never HOME's own), else the shared one."""
         if self._workspace_flag:
             return Value(os.path.abspath(os.path.expanduser(self._workspace_flag)), "flag")
-        if named := self.environ.get("OPENCLAW_WORKSPACE"):
-            return Value(os.path.abspath(os.path.expanduser(named)), "environment OPENCLAW_WORKSPACE")
-        home, folder = os.path.realpath(self.home), os.path.realpath(self.cwd)
-        while True:
-            found = os.path.join(folder, ".openclaw")
-            if folder != home and os.path.isdir(found):
-                return Value(found, "nearest .openclaw above the current folder")
-            if folder == os.path.dirname(folder):
-                return Value(os.path.join(self.home, ".openclaw", "workspace"), "default")
-            folder = os.path.dirname(folder)
+        return Value(*places.workspace(self.environ, self.cwd))
 
     # --- values
 

@@ -1,7 +1,7 @@
 """The work of the demo's sub-agents: a review and a module index of a Python package, as markdown on standard output.
 
-    demo_work.py review FOLDER    modules and functions by length, and what is public without a docstring
-    demo_work.py index FOLDER     one line for each module, from its docstring
+demo_work.py review FOLDER    modules and functions by length, and what is public without a docstring
+demo_work.py index FOLDER     one line for each module, from its docstring
 """
 
 from __future__ import annotations

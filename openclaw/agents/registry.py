@@ -48,6 +48,8 @@ class Agent(NamedTuple):
     rules: Words = ()
     prefix_tokens: Mapping[str, int] = {}  # never written to
     packages: Words = ()
+    windows: Mapping[str, int] = {}  # never written to
+    compact: str = ""
     memory_mb: int = 100
     install: str = ""
 
@@ -61,7 +63,11 @@ _CHOICES = {
 }
 _PREFIX = ("tools", "system_prompt", "rules", "extras", "settings")
 # what the entries of a mapping may be called (any name where nothing is said), and what they are
-_ENTRIES: dict[str, tuple[tuple[str, ...], str]] = {"prefix": (_PREFIX, "Words"), "prefix_tokens": ((), "int")}
+_ENTRIES: dict[str, tuple[tuple[str, ...], str]] = {
+    "prefix": (_PREFIX, "Words"),
+    "prefix_tokens": ((), "int"),
+    "windows": ((), "int"),
+}
 _PLACEHOLDERS = (
     "prompt", "prompt_file", "task_file", "model", "system_prompt", "conversation", "settings", "settings_file",
     "tools", "python",

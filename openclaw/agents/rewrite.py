@@ -25,3 +25,20 @@ def replaced(path: str, before: bytes, after: bytes, kept: os.stat_result) -> bo
     finally:
         if os.path.exists(new):
             os.unlink(new)
+
+
+def created(path: str, text: bytes, mode: int) -> bool:
+    """Make a file, whole or not at all; False when there is one by now."""
+    new = f"{path}.openclaw-{os.getpid()}"
+    fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, mode)
+    try:
+        with open(fd, "wb") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(fd)
+        os.link(new, path)
+        return True
+    except FileExistsError:
+        return False
+    finally:
+        os.unlink(new)

@@ -115,7 +115,7 @@ def handoff_arguments(parser: ArgumentParser) -> None:
     add("file", metavar="FILE", nargs="?", help="with `- [ ] …` lines; active-tasks.md of the workspace by default")
     add("--agent", metavar="A", help="the program, as for spawn")
     add("--model", metavar="M", help="the model it is told to use")
-    add("--type", metavar="T", default="sub-agent", help="the task type (sub-agent)")
+    add("--type", metavar="T", help="the task type (sub-agent)")
     add("--timeout", metavar="D", type=duration_argument("--timeout"), help="end each after 90s, 10m, 2h")
     add("--cwd", metavar="DIR", default=".", help="where they work, the current folder by default")
     add("--worktree", action="store_true", help="each in a git worktree of its own")
@@ -127,7 +127,7 @@ def handoff(
     file: str | None,
     agent: str | None,
     model: str | None,
-    type: str,
+    type: str | None,
     timeout: float | None,
     cwd: str,
     worktree: bool,

@@ -39,7 +39,10 @@ def doctor(fix: bool, trust: list[str] | None, json: bool) -> int:
     """Exit 1 when something is wrong."""
     if trust and not fix:
         raise BadInput("--trust changes the configuration of programs", "say so: openclaw doctor --fix --trust DIR")
-    checks = examine(open_fleet(), fix, trust or ())
+    from openclaw.continuity.hooks_shown import check as check_hooks  # only for this verb
+
+    fleet = open_fleet()
+    checks = [*examine(fleet, fix, trust or ()), check_hooks(fleet.settings)]
     if json:
         render.document([c._asdict() for c in checks])
     else:

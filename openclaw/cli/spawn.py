@@ -17,7 +17,7 @@ from openclaw.sessions.spawn import plan
 from openclaw.sessions.spawn import spawn as start
 from openclaw.store.sessions import Session
 from openclaw.tasks.prefix import KINDS
-from openclaw.tasks.request import Request, from_list
+from openclaw.tasks.request import POLICIES, Request, from_list
 from openclaw.units import count_argument, duration_argument
 
 LARGEST_STDIN = 16 * 2**20
@@ -47,6 +47,7 @@ def spawn_arguments(parser: ArgumentParser) -> None:
         "--max-inject-tokens", metavar="N", type=count_argument("--max-inject-tokens"), help="refuse to start with more"
     )
     add("--budget-tokens", metavar="N", type=count_argument("--budget-tokens"), help="what its conversation may use")
+    add("--on-context", choices=POLICIES, help="what the monitor does when its context is nearly full")
     add("--cwd", metavar="DIR", default=".", help="where it works, the current folder by default")
     add(
         "--worktree",

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Mapping
 
 from openclaw import hook
+from openclaw.agents import reported
 
 NAME = "local"  # as agents.yaml names this way of reporting
 
@@ -31,7 +32,7 @@ class Reports:
             try:
                 store.execute("PRAGMA synchronous=NORMAL")
                 store.execute("BEGIN IMMEDIATE")
-                state = hook.take(store, self._id, said, NAME)
+                state = reported.take_session(store, self._id, said, NAME)
                 store.execute("COMMIT")
             finally:
                 store.close()

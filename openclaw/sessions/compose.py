@@ -24,6 +24,7 @@ ENTER_SECONDS = 2.0  # after so long with the text still there, Enter was swallo
 ENTERS = 4
 CONFIRM_SECONDS = 10.0  # a hook reports within 0.4 s; on a machine with forty agents it may take a while
 READ_SECONDS = 2.0  # a program that reads its terminal does so at once
+COMMANDED = "PreCompact"  # what a program reports that has taken its command to compact: the only one that is sent
 COVERED = "something covers its input line (look with openclaw attach)"
 
 
@@ -38,7 +39,7 @@ def type_in(fleet: Fleet, session: Session, agent: Agent | None, pane: Pane, sen
     """Put the message into the window of an idle program. The caller holds the lock on it."""
     if agent is None or agent.output == "stream":
         return _type_raw(fleet, pane, send)
-    text = composer.safe(send.text, agent.input)
+    text = send.text if send.command else composer.safe(send.text, agent.input)
     after = events.newest(fleet.store, session.id)
 
     def begin() -> None:
@@ -51,12 +52,14 @@ def type_in(fleet: Fleet, session: Session, agent: Agent | None, pane: Pane, sen
         deliver.paste(fleet.terminal, pane, deliver.ENTER, bracketed=False)
         if not session.reporter:
             return Outcome("unconfirmed", "its program confirms nothing: look at its window")
-        return _confirmed(fleet, session, text, after)
+        return _confirmed(fleet, session, send, text, after)
     return _compose(fleet, session, agent, pane, send, text, after, begin)
 
 
 def taken(fleet: Fleet, send: Send, agent: Agent | None) -> bool:
     """Whether the program has reported this message since its typing began."""
+    if send.command:
+        return bool(events.named(fleet.store, send.session_id, COMMANDED, send.after_event))
     text = composer.safe(send.text, agent.input if agent else {})
     prompts = events.prompts(fleet.store, send.session_id, send.after_event)
     return any(composer.same(prompt, text) for prompt in prompts)
@@ -89,7 +92,7 @@ def _compose(
     if not wait_for(lambda: held() is not None, ENTER_SECONDS):
         return Outcome("blocked", COVERED)
     begun = send.state == "typing"  # whoever began died: before Enter, or after it and before the program's report
-    if begun and wait_for(lambda: _took(fleet, session, text, send.after_event) or shows(), CONFIRM_SECONDS):
+    if begun and wait_for(lambda: _took(fleet, session, send, text, send.after_event) or shows(), CONFIRM_SECONDS):
         after = send.after_event
     else:
         if held() and (outcome := _put_aside(fleet, agent, pane, screen)):
@@ -101,13 +104,13 @@ def _compose(
                 return Outcome("failed", "its input line holds something else beside the message: somebody typed there")
             return Outcome("failed", "its input line did not take the text")
     for _ in range(ENTERS):
-        if not _took(fleet, session, text, after):
+        if not _took(fleet, session, send, text, after):
             deliver.paste(fleet.terminal, pane, deliver.ENTER, bracketed=False)
-        if wait_for(lambda: _took(fleet, session, text, after) or not shows(), ENTER_SECONDS):
+        if wait_for(lambda: _took(fleet, session, send, text, after) or not shows(), ENTER_SECONDS):
             break
     else:
         return Outcome("unconfirmed", "the text stands in its input line, but Enter does not submit it")
-    return _confirmed(fleet, session, text, after)
+    return _confirmed(fleet, session, send, text, after)
 
 
 def _put_aside(fleet: Fleet, agent: Agent, pane: Pane, screen: Callable[[], str]) -> Outcome | None:
@@ -123,12 +126,14 @@ def _put_aside(fleet: Fleet, agent: Agent, pane: Pane, screen: Callable[[], str]
     return None
 
 
-def _took(fleet: Fleet, session: Session, text: str, after: int) -> bool:
+def _took(fleet: Fleet, session: Session, send: Send, text: str, after: int) -> bool:
+    if send.command:
+        return bool(events.named(fleet.store, session.id, COMMANDED, after))
     return any(composer.same(prompt, text) for prompt in events.prompts(fleet.store, session.id, after))
 
 
-def _confirmed(fleet: Fleet, session: Session, text: str, after: int) -> Outcome:
-    if wait_for(lambda: _took(fleet, session, text, after), CONFIRM_SECONDS):
+def _confirmed(fleet: Fleet, session: Session, send: Send, text: str, after: int) -> Outcome:
+    if wait_for(lambda: _took(fleet, session, send, text, after), CONFIRM_SECONDS):
         return Outcome("delivered")
     prompts = events.prompts(fleet.store, session.id, after)
     if any(text.strip() in prompt for prompt in prompts):

@@ -267,6 +267,6 @@ def _hook_log(fleet: Fleet, fix: bool) -> list[Check]:
     except OSError:
         lines = []
     if not lines:
-        return [Check("hooks", "ok", "no report of an agent was lost")]
+        return [Check("hooks", "ok", "none has failed")]
     hint = f"the rest is in {path}; remove it when it is settled"
-    return [Check("hooks", "warn", f"{len(lines)} reports of agents were lost, the last at {lines[-1]}", hint)]
+    return [Check("hooks", "warn", f"{len(lines)} times one failed, the last at {lines[-1]}", hint)]

@@ -14,8 +14,8 @@ from openclaw.store.sessions import Session
 from openclaw.terminal.windows import close, view
 
 
-def kill(fleet: Fleet, found: Sequence[Session], status: str = "killed") -> list[Session]:
-    """End these sessions as `status`; those that have ended already only lose their window. Returns them anew.
+def kill(fleet: Fleet, found: Sequence[Session], status: str = "killed", why: str = "") -> list[Session]:
+    """End these sessions as `status`, because of `why`; those that have ended already only lose their window. All anew.
 
     A lost one is given up: `restore` does not bring it back.
 
@@ -46,6 +46,7 @@ def kill(fleet: Fleet, found: Sequence[Session], status: str = "killed") -> list
             code = record.code if record and natural else None
             final = status if not natural else "failed" if code else "done"  # it ended by itself just before
             reason = "processes that take no signal are left" if session.id in stuck else kept.get(session.id, "")
+            reason = "; ".join(filter(None, (why if final == status else "", reason)))
             sessions.end(fleet.store, session.id, final, fleet.now(), exit_code=code, reason=reason)
     seen = view(fleet.terminal)
     if seen.server:

@@ -45,9 +45,10 @@ class Sent(NamedTuple):
         return {"id": self.id, "verdict": self.verdict, "reason": self.why}
 
 
-def send(fleet: Fleet, id: str, text: str, tells: bool = False) -> Sent:
+def send(fleet: Fleet, id: str, text: str, tells: bool = False, command: bool = False) -> Sent:
     """Send `text` to the session as its next prompt, exactly; tabs may arrive as four spaces.
 
+    As a `command`, like /compact, it is typed as it is, and has arrived when the program reports what it does then.
     `tells`: the caller will call `told` when it has told the verdict; should this process die before, the same text,
     sent again, is taken for the same message. BadInput, Refused: a text that can't be sent.
     """
@@ -56,7 +57,7 @@ def send(fleet: Fleet, id: str, text: str, tells: bool = False) -> Sent:
     session = _live(fleet, id)
     if isinstance(session, Sent):
         return session
-    number = _accept(fleet, session, text)
+    number = _accept(fleet, session, text, command)
     try:
         sent = _push_own(fleet, id, number)
         if sent.verdict == "queued":
@@ -117,18 +118,18 @@ def _live(fleet: Fleet, id: str) -> Session | Sent:
     return Sent(id, "failed", f"it has ended: {session.status}")
 
 
-def _accept(fleet: Fleet, session: Session, text: str) -> int:
+def _accept(fleet: Fleet, session: Session, text: str, command: bool) -> int:
     """A row for the message: that of the same text, if nobody was told what became of it or if it was not confirmed."""
     with db.transaction(fleet.store):
         me = processes.identity(os.getpid())
         for known in sends.open_ends(fleet.store, session.id):
             orphan = known.state != "failed" and known.sender and not processes.alive(known.sender)
-            if known.text == text and (orphan or known.state == "unconfirmed"):
+            if (known.text, bool(known.command)) == (text, command) and (orphan or known.state == "unconfirmed"):
                 if known.state == "unconfirmed":  # it may have arrived since; if it still stands there, Enter is all
                     sends.change(fleet.store, known.number, fleet.now(), "typing", known.why)
                 sends.take_over(fleet.store, known.number, me)
                 return known.number
-        return sends.add(fleet.store, session.id, text, me, fleet.now())
+        return sends.add(fleet.store, session.id, text, me, fleet.now(), command)
 
 
 def _push_own(fleet: Fleet, id: str, number: int) -> Sent:

@@ -14,7 +14,7 @@ from openclaw import processes
 from openclaw.sessions import gate
 from openclaw.sessions.decision import Verdict, decide, read_ending, read_exit
 from openclaw.sessions.fleet import Fleet
-from openclaw.store import db, sessions
+from openclaw.store import db, sessions, spool
 from openclaw.store.sessions import Session
 from openclaw.terminal.server import Server
 from openclaw.terminal.windows import Pane, View, close, noticed, set_tags, view
@@ -27,6 +27,7 @@ def settle(fleet: Fleet) -> tuple[list[Session], View]:
     Ended sessions give up their claims in the same transaction that marks them. A lost one's processes are ended
     first, so that a freed claim is really free. A spawn whose process died is completed or undone.
     """
+    take_waiting(fleet)
     rows = sessions.live(fleet.store)
     seen = _view(fleet, rows)
     elsewhere = seen._replace(presence="unknown", problem="its window is on another socket")
@@ -61,6 +62,17 @@ def settle(fleet: Fleet) -> tuple[list[Session], View]:
     return rows, seen
 
 
+def take_waiting(fleet: Fleet) -> None:
+    """Store the reports that could not be stored when they came."""
+    if not spool.waiting(fleet.state_dir):
+        return
+    from openclaw.agents import reported  # only where some wait
+
+    with db.transaction(fleet.store):
+        taken = spool.take_in(fleet.store, fleet.state_dir, reported.take)
+    spool.forget(fleet.state_dir, taken)
+
+
 def _view(fleet: Fleet, rows: Sequence[Session]) -> View:
     """What tmux shows; looked at again when a window's command has ended in a way that nobody has recorded."""
     known = known_server(fleet, rows)
@@ -88,7 +100,12 @@ def _read_usage(fleet: Fleet, rows: Sequence[Session]) -> bool:
         return False
     from openclaw.usage import ledger  # only where a program reports
 
-    return ledger.refresh(fleet.store, reporting, fleet.now())
+    if not ledger.refresh(fleet.store, reporting, fleet.now()):
+        return False
+    from openclaw.sessions import gauge  # only where a turn has ended
+
+    gauge.judge(fleet, sessions.by_ids(fleet.store, [s.id for s in reporting]))
+    return True
 
 
 def known_server(fleet: Fleet, rows: Sequence[Session]) -> Server | None:

@@ -160,6 +160,49 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         CREATE INDEX mains_workspace ON mains(workspace, seen_at);
         """,
     ),
+    (
+        "0008_reports_that_waited",  # taken in from files that may still be there: see store/spool.py
+        """
+        CREATE TABLE taken_reports (name TEXT PRIMARY KEY) WITHOUT ROWID
+        """,
+    ),
+    (
+        "0009_context",  # what is known of the context of each, and what was done about it: see store/crossings.py
+        """
+        -- tokens of its window; NULL: not known
+        ALTER TABLE sessions ADD COLUMN context_limit INTEGER;
+        ALTER TABLE sessions ADD COLUMN context_level TEXT NOT NULL DEFAULT '';
+        -- warn or compact; '' as the settings say
+        ALTER TABLE sessions ADD COLUMN on_context TEXT NOT NULL DEFAULT '';
+        -- 1: a command of the program, typed as it is, and proven by what it does
+        ALTER TABLE sends ADD COLUMN command INTEGER NOT NULL DEFAULT 0;
+        CREATE TABLE main_usage (                 -- of a main agent: how far its file was read, and what was found
+            conversation_id TEXT PRIMARY KEY,
+            path TEXT NOT NULL,
+            read_bytes INTEGER NOT NULL,
+            first_tokens INTEGER,                 -- what its first and its last call sent; NULL: nobody knows
+            last_tokens INTEGER,
+            window INTEGER,                       -- the size that the program itself has reported
+            model TEXT NOT NULL,
+            compacted INTEGER NOT NULL            -- 1: since its last call
+        ) WITHOUT ROWID;
+        CREATE TABLE crossings (
+            number INTEGER PRIMARY KEY AUTOINCREMENT,
+            who TEXT NOT NULL,                    -- a session's id, or the conversation of a main agent
+            threshold TEXT NOT NULL,              -- warn compact budget-warn budget-compact budget-halt
+            conversation TEXT NOT NULL,
+            crossed_at TEXT NOT NULL,
+            tokens INTEGER NOT NULL,              -- when it was crossed
+            state TEXT NOT NULL,                  -- how far it was acted upon
+            why TEXT NOT NULL DEFAULT '',
+            attempts INTEGER NOT NULL DEFAULT 0,
+            after_event INTEGER NOT NULL DEFAULT 0,
+            changed_at TEXT NOT NULL,
+            cleared_at TEXT                       -- it has fallen below again, or ended
+        );
+        CREATE UNIQUE INDEX crossings_open ON crossings(who, threshold) WHERE cleared_at IS NULL
+        """,
+    ),
 )
 
 

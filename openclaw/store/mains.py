@@ -46,6 +46,11 @@ def update(connection: sqlite3.Connection, conversation_id: str, now: str, **col
     return done.rowcount == 1
 
 
+def measured(connection: sqlite3.Connection, conversation_id: str, tokens: int | None) -> None:
+    """Its context as its file says; that is no sign of life."""
+    connection.execute("UPDATE mains SET context_tokens = ? WHERE conversation_id = ?", (tokens, conversation_id))
+
+
 def current(connection: sqlite3.Connection, workspace: str) -> Main | None:
     """The main agent of a workspace: of those that have not ended the one seen last, else the last that ended."""
     row = connection.execute(
@@ -53,3 +58,14 @@ def current(connection: sqlite3.Connection, workspace: str) -> Main | None:
         (workspace,),
     ).fetchone()
     return Main(*row) if row else None
+
+
+def find(connection: sqlite3.Connection, conversation_id: str) -> Main | None:
+    """The row of one conversation."""
+    row = connection.execute(f"SELECT {COLUMNS} FROM mains WHERE conversation_id = ?", (conversation_id,)).fetchone()
+    return Main(*row) if row else None
+
+
+def every(connection: sqlite3.Connection) -> list[Main]:
+    """All of them, the one seen last first."""
+    return [Main(*row) for row in connection.execute(f"SELECT {COLUMNS} FROM mains ORDER BY seen_at DESC")]

@@ -27,16 +27,20 @@ class Send(NamedTuple):
     sender: str
     created_at: str
     updated_at: str
+    command: int = 0  # 1: a command of the program, typed as it is
 
 
 _COLUMNS = ", ".join(Send._fields)
 
 
-def add(connection: sqlite3.Connection, session_id: str, text: str, sender: str, now: str) -> int:
+def add(
+    connection: sqlite3.Connection, session_id: str, text: str, sender: str, now: str, command: bool = False
+) -> int:
     """A new message at the end of the session's queue; its number. The caller holds the transaction."""
     done = connection.execute(
-        "INSERT INTO sends (session_id, text, state, sender, created_at, updated_at) VALUES (?, ?, 'queued', ?, ?, ?)",
-        (session_id, text, sender, now, now),
+        "INSERT INTO sends (session_id, text, state, sender, created_at, updated_at, command)"
+        " VALUES (?, ?, 'queued', ?, ?, ?, ?)",
+        (session_id, text, sender, now, now, command),
     )
     return int(done.lastrowid or 0)
 

@@ -58,6 +58,9 @@ class Session(NamedTuple):
     status_file: str = ""
     context_tokens: int | None = None
     conversation_tokens: int | None = None
+    context_limit: int | None = None
+    context_level: str = ""
+    on_context: str = ""
 
     @property
     def live(self) -> bool:
@@ -108,9 +111,9 @@ class Session(NamedTuple):
             "context": {
                 "tokens": self.context_tokens,
                 "conversation": self.conversation_tokens,
-                "limit": None,
-                "percent": None,
-                "level": "unknown",
+                "limit": self.context_limit,
+                "percent": percent(self.context_tokens, self.context_limit),
+                "level": self.context_level or "unknown",
             },
             "tokens_used": self.tokens_used,
             "cost_usd": self.cost_usd,
@@ -121,6 +124,11 @@ class Session(NamedTuple):
             "updated_at": self.updated_at,
             "ended_at": self.ended_at,
         }
+
+
+def percent(tokens: int | None, limit: int | None) -> int | None:
+    """How full a window is, in whole percent; None when either is not known."""
+    return None if tokens is None or not limit else round(100 * tokens / limit)
 
 
 COLUMNS = ", ".join(Session._fields)
@@ -234,6 +242,13 @@ def end(
     ).rowcount
     connection.execute("DELETE FROM claims WHERE session_id = ?", (id,))
     return changed == 1
+
+
+def explain(connection: sqlite3.Connection, id: str, reason: str) -> None:
+    """Why an ended session did, where nobody has said so; the caller holds the transaction."""
+    connection.execute(
+        "UPDATE sessions SET reason = ? WHERE id = ? AND reason = '' AND ended_at IS NOT NULL", (reason, id)
+    )
 
 
 def give_up(connection: sqlite3.Connection, ids: Sequence[str], now: str) -> None:

@@ -93,3 +93,19 @@ def context(connection: sqlite3.Connection, id: str, path: str) -> tuple[int, in
         (id, path, id, path),
     ).fetchall()
     return (int(rows[0][0]), int(rows[-1][0])) if rows else None
+
+
+def compacted(connection: sqlite3.Connection, id: str, path: str) -> bool:
+    """Whether a conversation was compacted after its last turn."""
+    row = connection.execute(
+        "SELECT compacted FROM transcripts WHERE session_id = ? AND path = ?", (id, path)
+    ).fetchone()
+    return bool(row and row[0])
+
+
+def last_model(connection: sqlite3.Connection, id: str) -> str:
+    """The model that answered a session's last turn; empty before there is one."""
+    row = connection.execute(
+        "SELECT model FROM turns WHERE session_id = ? AND side = 0 ORDER BY number DESC LIMIT 1", (id,)
+    ).fetchone()
+    return str(row[0]) if row else ""

@@ -174,9 +174,7 @@ def matches(pattern: str, path: str) -> bool:
     """Whether an absolute pattern holds an absolute path. `..` and doubled slashes of the path are taken out first."""
     names = [name for name in os.path.normpath(path).split("/") if name]
     whole = "/" + "/".join(names) + "/"
-    return any(
-        whole.startswith(each.prefix) and fit(each.path, names, _name) is not None for each in compiled(pattern)
-    )
+    return any(whole.startswith(each.prefix) and fit(each.path, names, _name) is not None for each in compiled(pattern))
 
 
 def covers(pattern: str, folder: str) -> bool:

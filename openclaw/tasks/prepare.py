@@ -59,6 +59,7 @@ class Task(NamedTuple):
     limit: int
     timeout_s: float
     budget_tokens: int | None
+    on_context: str  # warn or compact; empty: as the settings say
     env: tuple[str, ...]
     sandbox: bool = False
     open: bool = False
@@ -161,7 +162,8 @@ def prepare(
         exact=exact,
         limit=limit,
         timeout_s=request.timeout or template.timeout,
-        budget_tokens=request.budget_tokens or template.budget_tokens,
+        budget_tokens=request.budget_tokens or _budget(template, request, settings),
+        on_context=request.on_context or template.on_context or "",
         env=request.env,
         sandbox=request.sandbox,
         open=free,
@@ -191,6 +193,12 @@ def everything(settings: Settings, counter: Counter) -> tuple[tuple[str, int], .
 
 
 # --- what goes into the prompt
+
+
+def _budget(template: Template, request: Request, settings: Settings) -> int | None:
+    """The type's own budget, where somebody has asked for that type: nobody is halted by surprise."""
+    named = request.type or request.template or settings.get("budget.defaults")
+    return template.budget_tokens if named else None
 
 
 def _default_files(

@@ -41,8 +41,10 @@ class Request(NamedTuple):
     sandbox: bool = False
     prefix: str | None = None  # full, lean or none
     role: str | None = None
+    on_context: str | None = None  # warn or compact
 
 
+POLICIES = ("warn", "compact")  # what is done when its context is nearly full
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and line feed
@@ -69,6 +71,8 @@ def check(request: Request, settings: Settings | None = None) -> Request:
             raise BadInput(f"{key} is {value}: it must be more than zero")
     if request.prefix is not None and request.prefix not in prefix.KINDS:
         raise BadInput(f"prefix is one of {', '.join(prefix.KINDS)}, not {request.prefix[:40]!r}")
+    if request.on_context is not None and request.on_context not in POLICIES:
+        raise BadInput(f"on_context is one of {', '.join(POLICIES)}, not {request.on_context[:40]!r}")
     for item in request.env:
         _check_env(item, settings)
     return request._replace(cwd=_folder(request.cwd))
@@ -141,7 +145,7 @@ def _folder(cwd: str) -> str:
 # --- many requests from one file
 
 _LISTS = ("inject", "read", "write", "allow_secret", "env")
-_TEXTS = ("task", "task_file", "agent", "model", "template", "type", "cwd", "name", "prefix", "role")
+_TEXTS = ("task", "task_file", "agent", "model", "template", "type", "cwd", "name", "prefix", "role", "on_context")
 _COUNTS = ("max_inject_tokens", "budget_tokens")
 _KEYS = (*_TEXTS, *_LISTS, *_COUNTS, "timeout", "scope", "worktree", "sandbox")
 _SCOPE = {"can_read": "read", "can_write": "write", "timeout": "timeout"}

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from openclaw.errors import BadInput, NotFound
 from openclaw.settings import Settings
 from openclaw.tasks import prefix
-from openclaw.tasks.request import check_name, unknown_key
+from openclaw.tasks.request import POLICIES, check_name, unknown_key
 from openclaw.units import parse_count, parse_duration
 from openclaw.yamls import read_yaml
 
@@ -49,6 +49,7 @@ class Template(NamedTuple):
     system_prompt: str = ""
     settings: str | None = None
     rules: bool = False
+    on_context: str | None = None  # warn or compact
 
 
 def load(settings: Settings) -> dict[str, Template]:
@@ -159,6 +160,7 @@ def _template(name: str, tree: dict[str, Any], where: str, settings: Settings) -
         system_prompt=values["system_prompt"] or "",
         settings=values["settings"],
         rules=bool(values["rules"]),
+        on_context=values["on_context"],
     )
 
 
@@ -209,6 +211,7 @@ _KEYS: dict[str, Callable[[Any, str], Any]] = {
     "max_inject_tokens": _number, "budget_tokens": _number, "preamble": _text,
     "prefix": _one_of(*prefix.KINDS), "tools": _tools, "system_prompt": _text,
     "settings": _one_of(*prefix.SETTINGS), "rules": _flag,
+    "on_context": _one_of(*POLICIES),
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from openclaw.agents.calls import DENIED, asked
 from openclaw.store.turns import Transcript, Turn
-from openclaw.usage.ledger import TAIL_BYTES, Read, count, lines, parsed, whole_lines
+from openclaw.usage.ledger import TAIL_BYTES, Read, count, has_line, lines, parsed, whole_lines
 
 
 def read(path: str, start: int) -> Read:
@@ -33,6 +33,11 @@ def inside(known: Transcript) -> Iterable[str]:
 def current(known: Sequence[Transcript], conversation: str | None) -> str:
     """The path of the conversation that a session is in now; empty when it has none yet."""
     return next((t.path for t in reversed(known) if conversation and t.path.endswith(f"/{conversation}.jsonl")), "")
+
+
+def begun(path: str) -> bool:
+    """Whether anything was said in it yet."""
+    return has_line(path, b'"role":"user"')
 
 
 def last_message(path: str, tails: Sequence[int | None] = (TAIL_BYTES, None)) -> str:

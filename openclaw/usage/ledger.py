@@ -25,12 +25,13 @@ TAIL_BYTES = 1_048_576  # the last message is looked for in so much of the end, 
 
 class Read(NamedTuple):
     """What one look found. `compacted`: after the last turn; None when neither was there. `error`: why the last turn
-    failed, empty when it did not; None when none has ended or begun."""
+    failed, empty when it did not; None when none has ended or begun. `window`: its size, if the program says it."""
 
     turns: list[Turn]
     read_bytes: int
     compacted: bool | None
     error: str | None = None
+    window: int | None = None
 
 
 class Reader(Protocol):
@@ -88,6 +89,8 @@ def refresh(store: sqlite3.Connection, reporting: Sequence[Session], now: str) -
                     turns.add(store, id, each.path, found.turns, found.read_bytes, found.compacted)
                     if found.error is not None and each.path == current:
                         columns["last_error"] = found.error
+                    if found.window and each.path == current:
+                        columns["context_limit"] = found.window
             first_last = turns.context(store, id, current)
             sessions.update(
                 store,

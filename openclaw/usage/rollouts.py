@@ -28,6 +28,7 @@ def read(path: str, start: int) -> Read:
     found: list[Turn] = []
     compacted: bool | None = None
     error: str | None = None
+    window: int | None = None
     model = ""
     if start and any(b'"token_usage_record"' in line for line in data):  # its turn may have begun before
         model = _model(lines(path, TAIL_BYTES)) or _model(lines(path, None))
@@ -43,7 +44,10 @@ def read(path: str, start: int) -> Read:
             said = _payload(parsed(line), "event_msg")
             if said.get("type") in codex.ENDS:
                 error = codex.failure(said)
-    return Read(found, end, compacted, error)
+        elif b'"token_count"' in line:
+            info = _payload(parsed(line), "event_msg").get("info")
+            window = (count(info.get("model_context_window")) if isinstance(info, dict) else 0) or window
+    return Read(found, end, compacted, error, window)
 
 
 def inside(known: Transcript) -> Iterable[str]:

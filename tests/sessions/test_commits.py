@@ -35,7 +35,7 @@ def subjects(repo: Repo, ref: str) -> list[str]:
 
 def test_commits_come_home_and_can_be_merged(box: Box, repo: Repo) -> None:
     command = (
-        "test -z \"$(git status --short)\" && git log --format=%s && echo 8 >> a.txt && git commit -qam two"
+        'test -z "$(git status --short)" && git log --format=%s && echo 8 >> a.txt && git commit -qam two'
         " && echo x > new && git add new && git commit -qm three && git pack-refs --all && echo left >> sub/s.txt"
     )
     id = ok(repo, command, "--name", "w")
@@ -92,7 +92,7 @@ def test_nothing_of_the_repository_is_its_to_change(box: Box, repo: Repo) -> Non
 
 @pytest.mark.parametrize("damage", ["rm -rf $R/objects/??", "echo 0123456789012345678901234567890123456789 > $R/$B"])
 def test_what_cannot_be_read_moves_nothing_and_is_said(box: Box, repo: Repo, damage: str) -> None:
-    variables = "R=\"$(git rev-parse --absolute-git-dir)\"; B=$(git symbolic-ref HEAD)"
+    variables = 'R="$(git rev-parse --absolute-git-dir)"; B=$(git symbolic-ref HEAD)'
     id = ok(repo, f"echo x > new; git add new; git commit -qm new; {variables}; {damage}")
     assert "can't be read" in next(row for row in box.json("ps", "--all") if row["id"] == id)["reason"]
     assert subjects(repo, f"subagent/{id}") == ["one"] and repo.git("fsck") == ""

@@ -21,8 +21,6 @@ def repo(box: Box) -> Repo:
     return Repo(box)
 
 
-
-
 # --- made
 
 

@@ -41,8 +41,6 @@ def one(pattern: str) -> str:
     return out
 
 
-
-
 def names(longest: int) -> list[str]:
     sizes = range(1, longest + 1)
     return [n for size in sizes for n in map("".join, itertools.product("ab.", repeat=size)) if n not in (".", "..")]

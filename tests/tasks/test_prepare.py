@@ -64,7 +64,8 @@ def test_a_bare_task(place: Place) -> None:
     task = place.prepare()
     assert (task.type, task.template, task.agent) == ("sub-agent", "sub-agent", "shell")
     assert (task.model, task.name) == (None, None)
-    assert (task.timeout_s, task.limit, task.budget_tokens, task.exact) == (3600.0, 20_000, 30_000, False)
+    assert (task.timeout_s, task.limit, task.budget_tokens, task.exact) == (3600.0, 20_000, None, False)
+    assert place.prepare(type="sub-agent").budget_tokens == 30_000  # who names a type asks for its budget
     assert task.scope == ((f"{place.work}/**",), ()) and task.cwd == str(place.work)
     assert (task.injected, task.missing) == ((), ("AGENTS.md",))
     assert task.prompt == "Task for a sub-agent.\ndo it\nEnd of task." and 0 < task.tokens < 20

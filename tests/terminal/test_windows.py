@@ -18,7 +18,7 @@ from tests.terminal.conftest import Make
 HOSTILE = [
     "plain",
     "two  words",
-    "it's \"quoted\"",
+    'it\'s "quoted"',
     "a;b ; kill-server ;",
     "$(touch PWNED) `touch PWNED` $HOME",
     "#{pid} #(touch PWNED) ##{pid} #[fg=red] ##[x",

@@ -76,7 +76,7 @@ def words_of(given: Any) -> str:
     return given if isinstance(given, str) else ""
 
 
-def shortened(command: str, most: int = 90) -> str:
+def shortened(command: str, most: int = 70) -> str:
     """A command line without what only concerns its output, its first line where it has several."""
     text = NOISE.sub("", command.strip())
     first, _, rest = text.partition("\n")
@@ -89,7 +89,7 @@ def looks_only(command: str) -> bool:
     return command.startswith(tuple(f"{word} " for word in LOOKING)) or command in LOOKING
 
 
-def asked(name: str, given: dict[str, Any], most: int = 110) -> str:
+def asked(name: str, given: dict[str, Any], most: int = 80) -> str:
     """A call in one line: its name with its short values."""
     shown = [f"{key}={value}" if not isinstance(value, dict | list) else f"{key}=…" for key, value in given.items()]
     text = " ".join(f"{name}({', '.join(' '.join(each.split())[:60] for each in shown)})".split())
@@ -109,7 +109,7 @@ def outcome(result: Result) -> tuple[bool, str]:
         line = tallies[-1]
     elif failed:
         line = next((row for row in window.splitlines() if row.strip() and not EXIT.match(row)), "")
-    return failed, clipped(line, 120 if failed else 70)
+    return failed, clipped(line, 100 if failed else 60)
 
 
 def clipped(text: str, most: int) -> str:

@@ -40,11 +40,12 @@ class Command:
 class Name:
     """In how many units a name occurs, when last, and in what."""
 
-    __slots__ = ("asked", "kind", "last", "said", "seen", "sources")
+    __slots__ = ("asked", "crowd", "kind", "last", "said", "seen", "sources")
 
     def __init__(self, kind: int) -> None:
         self.kind = kind
         self.seen = 0
+        self.crowd = 1 << 30  # in how small a text, counted in names
         self.asked = False  # whether the model itself wrote it into a call
         self.said = False  # whether somebody spoke of it
         self.last = EARLIER
@@ -54,8 +55,9 @@ class Name:
         """How likely it is needed again: late and often beats early and once, a file beats a command's output."""
         inside = any(source in files for source in self.sources)
         printed = not (inside or self.asked or self.said)  # only ever in what a command put out
-        worth = 1.5 * (self.last + 1) / (end + 1) + 0.5 * math.log(1 + (min(self.seen, 2) if printed else self.seen))
-        worth += 0.7 * self.asked + 0.3 * self.said + 0.7 * inside - 0.5 * printed
+        worth = 3.0 * (self.last + 1) / (end + 1) + 0.5 * math.log(1 + (min(self.seen, 2) if printed else self.seen))
+        worth += 0.5 * self.asked + 0.3 * self.said + 0.7 * inside
+        worth -= 0.4 * math.log(max(self.crowd, 3)) * printed  # one of a hundred in a listing tells little
         return worth - (1.0 if self.kind in (words.HEX, words.CODE) else 0.0)
 
 
@@ -93,8 +95,8 @@ class Facts:
 
     def note_names(self, text: str, source: str, at: int, asked: bool = False, codes: bool = False) -> None:
         """Remember the names of a text under where they stood."""
-        known = self.names
-        for word, count, kind in words.names(text):
+        known, inside = self.names, list(words.names(text))
+        for word, count, kind in inside:
             if kind == words.CODE and not codes and word not in known:
                 continue  # mixed letters and digits are mostly noise, unless somebody asked for them
             name = known.get(word)
@@ -104,6 +106,7 @@ class Facts:
             name.asked = name.asked or asked
             name.said = name.said or source == SAID
             name.last = max(name.last, at)
+            name.crowd = min(name.crowd, len(inside))
             name.sources[source] += count
 
 

@@ -98,7 +98,7 @@ def _files(found: Facts, lines: Sequence[str]) -> None:
 def _names(found: Facts, source: str, names: str) -> None:
     for word in names.split(", ") if names else ():
         name = found.names.setdefault(word, Name(words.kind(word) or words.SNAKE))
-        name.seen = 2
+        name.seen, name.crowd = 2, 1
         name.said = True
         name.sources[source] += 1
 

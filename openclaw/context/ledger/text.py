@@ -24,7 +24,7 @@ WHERE = " All of them: {where}."
 SHARES = {"todos": 0.10, "status": 0.06, "reports": 0.05, "preferences": 0.03, "leanings": 0.03, "commits": 0.06,
           "runs": 0.08, "errors": 0.04, "tools": 0.03}  # fmt: skip
 FILES = 0.6  # of what is left, at most this much for the paths; the names take the rest
-LENGTH = 0.02  # of a name's worth for each letter: two short names for one long one
+LENGTH = 0.03  # of a name's worth for each letter: two short names for one long one
 Count = Callable[[str], int]
 
 

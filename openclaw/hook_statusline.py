@@ -1,0 +1,70 @@
+"""What `openclaw-hook statusline` prints below a main agent's input: its context, and its sub-agents.
+
+The program runs it all the time: standard library only, the database is only read, and whatever is missing is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+
+from openclaw import places
+
+TYPE_CHECKING = False  # type checkers take it as true
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+BUSY_SECONDS = 0.2  # a line that comes late is of no use
+ORDER = ("waiting", "working", "starting", "idle")  # what needs somebody first
+ASKS = 60  # characters of what is asked
+
+
+def line(environ: Mapping[str, str], read: Callable[[], bytes]) -> str:
+    """`openclaw 42% context · 3 sub-agents: 1 waiting, 2 working · k3v9tq asks Bash: make`, with a line end."""
+    try:
+        data = json.loads(read())
+    except (ValueError, OSError, RecursionError, AttributeError):
+        data = {}  # closed, cut off, or no JSON
+    parts = [context(data)]
+    if id := environ.get("OPENCLAW_SESSION_ID"):
+        parts.append(f"sub-agent {id}")
+    else:
+        parts += fleet(live(places.state_dir(environ)))
+    return f"openclaw {' · '.join(filter(None, parts))}".rstrip() + "\n"
+
+
+def context(data: Any) -> str:
+    """How full its context is; empty when it does not say."""
+    try:
+        used = data["context_window"]["used_percentage"]
+        return f"{used:.0f}% context" if used is not None else ""
+    except (KeyError, TypeError, ValueError):
+        return ""
+
+
+def fleet(rows: list[tuple[str, str, str]]) -> list[str]:
+    """(id, state, what it asks) of each, in words. Pure."""
+    if not rows:
+        return []
+    states = [state for _, state, _ in rows]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in ORDER if state in states)
+    parts = [f"{len(rows)} sub-agent{'s' * (len(rows) > 1)}: {counts}"]
+    waiting = [(id, asks) for id, state, asks in rows if state == "waiting"]
+    if waiting:
+        id, asks = waiting[0]
+        asks = " ".join("".join(c if c.isprintable() else " " for c in asks).split())
+        parts.append(f"{id} asks {asks[:ASKS]}".strip() if asks else f"{id} waits for you")
+    return parts
+
+
+def live(state_dir: str) -> list[tuple[str, str, str]]:
+    """(id, state, what it asks) of the live sub-agents, as the store has them; none when it can't be read."""
+    path = os.path.join(state_dir, places.DATABASE)
+    try:
+        os.stat(path)
+        store = sqlite3.connect(path, timeout=BUSY_SECONDS)
+        return store.execute("SELECT id, status, asks FROM sessions WHERE ended_at IS NULL ORDER BY id").fetchall()
+    except (sqlite3.Error, OSError):
+        return []
