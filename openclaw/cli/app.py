@@ -45,6 +45,7 @@ VERBS = {
     "snapshots": Verb("Survive compaction", "continuity", "list, show, compare and prune snapshots"),
     "handoff": Verb("Survive compaction", "continuity", "give each open item of active-tasks.md to a sub-agent, once"),
     "note": Verb("Survive compaction", "continuity", "write down what must not be forgotten"),
+    "compact": Verb("Context", "compact", "make a conversation's history small, and lose no task, decision or pair"),
     "hooks": Verb("Survive compaction", "hooks", "have Claude Code and Codex keep their main session under care"),
     "context": Verb("Context", "monitor", "how full the context of each agent is"),
     "monitor": Verb("Context", "monitor", "watch all contexts and budgets, and act when they run full"),

@@ -49,7 +49,7 @@ class Report(NamedTuple):
 
     @property
     def reached(self) -> bool:
-        return self.after <= self.target
+        return self.target <= 0 or self.after <= self.target
 
     def as_json(self) -> dict[str, Any]:
         repaired = {"moved": self.moved, "unanswered": self.unanswered, "unasked": self.unasked}
@@ -139,7 +139,7 @@ class _Work:
         if self.size <= self.policy.target:
             return "the target is reached" if self.steps else "nothing to do: it is within the target already"
         if self.policy.target <= 0:
-            return "all that may be summarised is"
+            return "all that may go is summarised" if self.steps else "nothing to do: all of it is always kept"
         kept = sum(self.sizes[len(self.sizes) - self.kept :]) if self.kept else 0
         return f"what is always kept takes {self.size} tokens, {kept} of them the last exchanges"
 

@@ -8,14 +8,16 @@ lacks, and then thrown away; without a reachable model nothing comes back. The e
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Iterator, Sequence
 
+from openclaw.context.audit import Must, audit, must_hold
 from openclaw.context.history import Call, Message, Result, Text
+from openclaw.context.ledger import words
 from openclaw.context.ledger.text import MARK as STATE
 from openclaw.context.tokens import estimate
 from openclaw.errors import OpenclawError
 from openclaw.roles import library
-from openclaw.roles.audit import audit
 from openclaw.roles.role import Role
 from openclaw.roles.run import RoleResult, named_model, run_role
 from openclaw.settings import Settings
@@ -25,22 +27,21 @@ NAME = "summarizer"
 CLIPS = (4_000, 1_500, 500, 150, 40)  # characters of a result or an argument that it is shown, most first
 SHARE = 0.7  # of the model's window that the conversation may take: the rest is for the role and the answer
 RUNS = 4  # model calls of one compaction: it may try two cuts, and each is paid for
+NAMED = 6  # faults of a kind that are named
 LEAST = 120  # tokens of a summary: less says nothing
 WRAPPED = re.compile(r"\A```\w*\n(.*)\n```\Z", re.DOTALL)
-
-Judge = Callable[[Sequence[Message], str, int], Sequence[str]]  # (messages, summary, most tokens) → what is wrong
 
 
 class Summarizer:
     """`summarize` of the context engine, by a model. For one compaction."""
 
     def __init__(
-        self, settings: Settings, model: str | None = None, wish: str = "", session: str | None = None,
-        judge: Judge = audit,
-    ) -> None:  # fmt: skip
+        self, settings: Settings, model: str | None = None, wish: str = "", session: str | None = None
+    ) -> None:
         self.notes: list[str] = []
         self.runs: list[RoleResult] = []
-        self._settings, self._judge, self._wish, self._session = settings, judge, wish, session
+        self.done = False  # whether a text of the model's was taken
+        self._settings, self._wish, self._session = settings, wish, session
         self._role: Role | None = None
         self._model, self._off = model or "", ""
         self._known: dict[str, str | None] = {}
@@ -56,20 +57,21 @@ class Summarizer:
 
         What is in the state beside it (decisions, files, names) takes its part of the tokens, so half of them is asked.
         """
-        most = max(LEAST, tokens // 2)
-        asked = self._off or self._asked(messages, earlier, most)
-        if self._off or not asked:
+        if self._off:
             return None
-        if asked not in self._known:
-            self._known[asked] = self._summary(messages, asked, max(tokens, LEAST))
-        return self._known[asked]
+        must = must_hold([m for m in messages if not m.text.startswith(STATE)], estimate)  # that is not what was said
+        must = must._replace(decisions=_latest(must.decisions, tokens // 2))
+        asked = self._asked(messages, earlier, max(LEAST, tokens // 2), must)
+        if asked and asked not in self._known:
+            self._known[asked] = self._summary(messages, asked, max(tokens, LEAST), must)
+        return self._known.get(asked)
 
-    def _summary(self, messages: Sequence[Message], asked: str, most: int) -> str | None:
-        lacks: Sequence[str] = ()
+    def _summary(self, messages: Sequence[Message], asked: str, most: int, must: Must) -> str | None:
+        faults: list[str] = []
         for again in (False, True):
             if len(self.runs) >= RUNS or self._role is None:
                 return None
-            more = f"\n\nA first attempt was refused: {'; '.join(lacks)}. Write it again, without that fault."
+            more = f"\n\nA first attempt was refused: {'; '.join(faults)}. Write it again, without that fault."
             try:
                 found = run_role(
                     self._role, asked + (more if again else ""), self._model, settings=self._settings,
@@ -80,11 +82,12 @@ class Summarizer:
                 return None
             self.runs.append(found)
             text = _bare(found.text)
-            lacks = ["it was cut off"] if not found.whole else self._judge(messages, text, most)
-            if not lacks:
+            faults = _faults(text, messages, must, most) if found.whole else ["it was cut off"]
+            if not faults:
+                self.done = True
                 self.notes.append(f"summarised by {found.model}" + (", at the second attempt" if again else ""))
                 return text
-        self._give_up(f"that of {self._model} was thrown away after two attempts ({'; '.join(lacks)})")
+        self._give_up(f"that of {self._model} was thrown away after two attempts ({'; '.join(faults)})")
         return None
 
     def _give_up(self, why: str) -> None:
@@ -92,13 +95,14 @@ class Summarizer:
         self._off = why
         self.notes.append(f"summarised without a model: {why}")
 
-    def _asked(self, messages: Sequence[Message], earlier: str, most: int) -> str:
+    def _asked(self, messages: Sequence[Message], earlier: str, most: int, must: Must) -> str:
         """What the model is given; empty where even the shortest form is too long for its window."""
         for clip in CLIPS:
             shown = _shown(messages, clip)
             mark = fence(shown, earlier, self._wish)
             parts = [f"At most about {most} tokens."]
             parts += [f"To be kept above all: {self._wish}"] if self._wish else []
+            parts += _wanted(must)
             parts += [f"An earlier summary, to be merged into yours:\n{mark}\n{earlier}\n{mark} end"] if earlier else []
             parts.append(f"The part of the conversation, between the lines with {mark}:\n{mark}\n{shown}\n{mark} end")
             text = "\n\n".join(parts)
@@ -106,6 +110,45 @@ class Summarizer:
                 return text
         self._give_up(f"what is to be summarised is too long for the window of {self._model}")
         return ""
+
+
+def _wanted(must: Must) -> list[str]:
+    """What it will be audited for: told before, it is seldom missing."""
+    names, lines = (*must.paths, *must.identifiers), (*must.asks, *must.decisions)
+    found = [f"To be named, exactly as they are written: {', '.join(names)}"] if names else []
+    return found + (["\n".join(["To be kept word for word:", *(f"- {line}" for line in lines)])] if lines else [])
+
+
+def _latest(lines: Sequence[str], tokens: int) -> tuple[str, ...]:
+    """The last that have so many tokens: the state keeps all decisions word for word beside the text."""
+    kept: list[str] = []
+    for line in reversed(lines):
+        tokens -= estimate(line)
+        if tokens < 0:
+            break
+        kept.append(line)
+    return tuple(reversed(kept))
+
+
+def _faults(text: str, messages: Sequence[Message], must: Must, most: int) -> list[str]:
+    """Why this text may not stand for these messages: it has lost, or made up, what others will rely on."""
+    faults = list(audit(text, must, estimate).problems)
+    if (size := estimate(text)) > most:
+        faults.append(f"it has {size} tokens, {most} are allowed")
+    if invented := list(_invented(text, messages)):
+        faults.append(f"it names what was never there: {', '.join(invented[:NAMED])}")
+    return faults
+
+
+def _invented(text: str, messages: Sequence[Message]) -> Iterator[str]:
+    """Paths and names that stand nowhere in what was summarised. Words like JavaScript are names to nobody."""
+    source = _shown(messages, sys.maxsize).lower()
+    for path in dict.fromkeys(words.paths(text)):
+        if path.lower().rsplit("/", 1)[-1] not in source:
+            yield path
+    for word, _, kind in words.names(text):
+        if kind in (words.SNAKE, words.HEX) and word.lower() not in source:
+            yield word
 
 
 def configured(settings: Settings) -> bool:

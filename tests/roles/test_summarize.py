@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 
 import pytest
@@ -11,7 +12,6 @@ from openclaw.context.history import Call, Message, Result, Text
 from openclaw.context.ledger.text import MARK
 from openclaw.context.policy import Policy
 from openclaw.context.tokens import estimate
-from openclaw.roles.audit import audit
 from openclaw.roles.summarize import Summarizer
 from tests.loopback.api import Reply
 from tests.roles.conftest import DEAD, MODEL, Asked
@@ -82,8 +82,8 @@ def test_a_bad_one_is_asked_for_once_more_with_what_it_lacks(asked: Asked) -> No
     assert summarizer.notes == [f"summarised by {MODEL}, at the second attempt"]
     first, second = asked.api.turns
     assert "refused" not in first.text
-    assert f"A first attempt was refused: it lost what is still to be done: “{'Make parse_config'}" in second.text
-    assert f"it lost decisions: “{DECISION}”" in second.text
+    assert "A first attempt was refused: 1 of 1 decisions are missing, as 'Decision: comments" in second.text
+    assert "1 of 1 paths are missing, as 'src/settings.py'" in second.text
 
 
 def test_one_that_stays_bad_is_thrown_away_and_it_is_said(asked: Asked) -> None:
@@ -92,7 +92,7 @@ def test_one_that_stays_bad_is_thrown_away_and_it_is_said(asked: Asked) -> None:
     assert summarised(summarizer) == summarised(None)
     assert len(asked.api.turns) == 2
     [note] = summarizer.notes
-    assert note.startswith(f"summarised without a model: that of {MODEL} was thrown away after two attempts (it lost")
+    assert note.startswith(f"summarised without a model: that of {MODEL} was thrown away after two attempts (1 of 1 ")
 
 
 def test_one_that_is_cut_off_is_a_bad_one(asked: Asked) -> None:
@@ -160,50 +160,60 @@ def test_a_second_compaction_merges_the_first(asked: Asked) -> None:
     assert "Earlier state:" in asked.api.turns[-1].text
 
 
-# --- the audit
-
-
-def old() -> list[Message]:
-    return history()[1:7]
-
-
-def test_a_summary_that_has_all_of_it_has_no_fault() -> None:
-    assert audit(old(), GOOD, 500) == []
-
-
 @pytest.mark.parametrize(
-    ("summary", "fault"),
+    ("text", "fault"),
     [
-        (GOOD.replace("parse_config", "the function"), "it lost names: “parse_config”"),
-        (GOOD.replace("settings.py", "the file"), "it lost names: “settings.py”"),
-        (GOOD.replace("semicolon", "hash").replace("never with a hash sign", ""), "it lost decisions"),
-        (GOOD + "See src/other/missing_file.py.", "it names what was never there: “src/other/missing_file.py”"),
-        (GOOD + "It calls read_all_lines.", "it names what was never there: “read_all_lines”"),
-        (GOOD + "It took a while to find out. " * 100, "tokens, 500 are allowed"),
+        (GOOD + "See src/other/missing_file.py.", "it names what was never there: src/other/missing_file.py"),
+        (GOOD + "It calls read_all_lines.", "it names what was never there: read_all_lines"),
+        (GOOD + "It took a while to find out. " * 100, "tokens, 400 are allowed"),
+        (GOOD.replace("settings.py", "the file"), "1 of 1 paths are missing, as 'src/settings.py'"),
+        (GOOD.replace("parse_config", "the function"), "1 of 1 identifiers are missing, as 'parse_config'"),
     ],
 )
-def test_what_does_harm_is_a_fault(summary: str, fault: str) -> None:
-    assert any(fault in found for found in audit(old(), summary, 500)), audit(old(), summary, 500)
+def test_what_would_do_harm_is_refused(asked: Asked, text: str, fault: str) -> None:
+    asked.api.otherwise = Reply(text)
+    summarizer = Summarizer(asked.settings())
+    assert summarised(summarizer) == summarised(None)
+    assert fault in summarizer.notes[0]
 
 
-def test_an_open_item_of_its_list_must_stay_and_a_done_one_need_not() -> None:
-    todos = '{"todos": [{"content": "wash the dishes", "status": "completed"},' + (
-        ' {"content": "polish every silver spoon", "status": "pending"}]}'
-    )
-    listed = [*old(), agent("Listed.", Call("t", "TodoWrite", todos)), tool(Call("t", "", ""), "ok")]
-    [fault] = audit(listed, GOOD, 500)
-    assert "polish every silver spoon" in fault and "dishes" not in fault
-    assert audit(listed, GOOD + "Open: polish every silver spoon.", 500) == []
+def test_it_is_told_before_what_it_is_audited_for(asked: Asked) -> None:
+    asked.api.say(GOOD)
+    summarised(Summarizer(asked.settings()))
+    [turn] = asked.api.turns
+    assert "To be named, exactly as they are written: src/settings.py, parse_config" in turn.text
+    assert f"To be kept word for word:\n- {DECISION}" in turn.text
 
 
-def test_it_must_be_shorter_than_what_it_replaces() -> None:
-    short = [user("Rename it."), agent("Done, renamed it.")]
-    [fault] = audit(short, "Rename it. The agent answered: Done, renamed it.", 500)
-    assert "what it replaces has" in fault
+# --- openclaw compact --model
 
 
-def test_the_lines_around_a_task_are_not_what_was_asked() -> None:
-    enveloped = user("Task for a sub-agent.\nChange only: src\nThe task:\nPolish silver spoons\nEnd of task.")
-    history = [enveloped, agent("I polished silver spoons, all of them. " * 20)]
-    assert audit(history, "Polish silver spoons: all are polished.", 500) == []
-    assert audit(history, "All is polished.", 500) == ["it lost what is still to be done: “Polish silver spoons”"]
+def conversation(asked: Asked) -> list[dict[str, str]]:
+    """A long one in a file, in the form of an API."""
+    work = [m for n in range(30) for m in (
+        {"role": "user", "content": f"Please do step {n} of it."},
+        {"role": "assistant", "content": f"Step {n} is done now. " * 60},
+    )]  # fmt: skip
+    asked.box.write("history.json", json.dumps(work))
+    return work
+
+
+def test_compact_asks_the_model_that_is_named(asked: Asked) -> None:
+    conversation(asked)
+    asked.api.say("All the steps were done, in their order, and nothing went wrong with any of them.")
+    found = asked.box.json("compact", "--in", "history.json", "--out", "small.json", "--model", MODEL)
+    assert found["summary"] == [f"summarised by {MODEL}"]
+    assert "in their order, and nothing went wrong" in (asked.box.work / "small.json").read_text()
+
+
+def test_compact_without_a_model_that_answers_goes_on_without_one_and_says_so(asked: Asked) -> None:
+    conversation(asked)
+    dead = {"OPENCLAW_LOCAL_URL": DEAD, "OPENCLAW_ROLES_RETRIES": "0"}
+    plain = asked.box.cli("compact", "--in", "history.json", "--out", "-").stdout
+    done = asked.box.cli("compact", "--in", "history.json", "--out", "-", "--model", MODEL, env=dead)
+    assert done.stdout == plain
+    assert done.stderr.startswith(f"warning: summarised without a model: role summarizer: {MODEL} at {DEAD}: ")
+    told = asked.box.json("compact", "--in", "history.json", "--out", "x", "--model", "groq/x")
+    assert told["summary"][0].startswith("summarised without a model: groq needs a key")
+    asked.box.cli("compact", "--in", "history.json", "--out", "x", "--model", "nowhere/x", exit=4)
+    asked.box.cli("compact", "--in", "history.json", "--out", "x", "--model", "nothing", exit=2)

@@ -98,9 +98,10 @@ def _task(facts: Facts, room: Room, tokens: int) -> list[str]:
     lines += room.take([f"- {todo}" for todo in facts.todos], SHARES["todos"] * tokens)
     reports = {line: at for line, at in facts.reports.items() if not facts.status.startswith(line[:60])}
     lines += _recent(reports, room, SHARES["reports"] * tokens, "- then: ")
-    now = [f"- now: {clipped(facts.status, most)}" for most in (700, 400, 240, 120)] if facts.status else []
-    fits = (line for line in now if room.count(line) < SHARES["status"] * tokens)
-    return lines + room.take([next(fits, "")], SHARES["status"] * tokens) if now else lines
+    now = [f"- now: {clipped(facts.status, letters)}" for letters in (700, 400, 240, 120, 60)] if facts.status else []
+    most = SHARES["status"] * tokens
+    fits = next((line for line in now if room.count(line) < most), None)
+    return lines + (room.take([fits], most) if fits else [])
 
 
 def _recent(found: dict[str, int], room: Room, most: float, mark: str = "- ") -> list[str]:
