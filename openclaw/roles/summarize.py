@@ -24,7 +24,7 @@ from openclaw.settings import Settings
 from openclaw.tasks.render import fence
 
 NAME = "summarizer"
-CLIPS = (4_000, 1_500, 500, 150, 40)  # characters of a result or an argument that it is shown, most first
+CLIPS = (1_500, 500, 150, 40)  # characters of a result or an argument that it is shown, most first
 SHARE = 0.7  # of the model's window that the conversation may take: the rest is for the role and the answer
 RUNS = 4  # model calls of one compaction: it may try two cuts, and each is paid for
 NAMED = 6  # faults of a kind that are named
