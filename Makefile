@@ -6,7 +6,7 @@ BIN := .venv/bin
 unexport $(filter PYTHON% PYTEST_% HYPOTHESIS_% MYPY% RUFF_% OPENCLAW_% TMUX TMUX_% VIRTUAL_ENV COLUMNS LINES,$(.VARIABLES))
 
 .DEFAULT_GOAL := help
-.PHONY: help bootstrap demo test check bench bench-peers lock clean
+.PHONY: help bootstrap demo test test-llama check bench bench-peers lock clean
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | while IFS=$$'\t' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
@@ -19,6 +19,9 @@ demo: bootstrap ## three sub-agents do real work on this project, in windows tha
 
 test: bootstrap ## all tests, with real tmux, files and databases (ARGS='-k name' picks some)
 	@$(BIN)/python -m pytest -n logical --maxprocesses 8 $(ARGS)
+
+test-llama: bootstrap ## the local agent against llama.cpp's server, with a tiny model of random weights made on the spot
+	@OPENCLAW_TEST_LLAMA=1 $(BIN)/python -m pytest -q tests/llama $(ARGS)
 
 check: bootstrap ## ruff and mypy --strict
 	$(BIN)/ruff check .

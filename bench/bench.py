@@ -35,7 +35,7 @@ class Line(NamedTuple):
     figure: Figure | None = None
     share: float = 0.0
     n: int = 0
-    unit: str = ""  # of the figure: seconds, or B for bytes
+    unit: str = ""  # of the figure: seconds, or B for bytes, t for tokens
 
 
 def start(lab: Lab) -> Iterator[Line]:
@@ -244,6 +244,28 @@ def comeback(lab: Lab) -> Iterator[Line]:
     yield Line("restore, 20 dead / 20 raw windows in a chain", 3, in_turn(7, ours, reference, between))
 
 
+def compact(lab: Lab) -> Iterator[Line]:
+    """A compaction without a model: what it keeps of what is needed later, beside Claude Code's own; its time."""
+    import compaction  # only this line needs it
+
+    history = compaction.work()
+    figure = in_turn(9, lambda: compaction.compacted(history), lambda: json.dumps(json.loads(history)))
+    yield Line("200k tokens compacted / json load + dump", 20, figure)
+    if (folder := compaction.data()) is None:
+        raise Failed("skipped: no data")
+    count, mark = compaction.counter()
+    for session, whose, kept in compaction.recalls(folder, count):
+        ratio = kept.text / kept.history
+        what = f"{whose}, {session}"
+        yield Line(f"{what}: text / history{mark}", 0.03, Figure(1, kept.text, kept.history, ratio, ratio), unit="t")
+        yield Line(f"{what}: paths used later", 90, share=round(kept.paths, 1), n=1)
+        yield Line(f"{what}: identifiers used later", 90, share=round(kept.identifiers, 1), n=1)
+    orphans, n = compaction.orphaned(folder)
+    yield Line("pairs whole after two compactions", 100, share=100.0 if not orphans else 0.0, n=n)
+    error, calls = compaction.foreseen(folder)
+    yield Line("tokens of a call foreseen, median right", 90, share=round(100 * (1 - error), 1), n=calls)
+
+
 def begin(lab: Lab, count: int) -> None:
     """Spawn sub-agents that do nothing, and wait until they do it."""
     path, flags = lab.idle_tasks(count)
@@ -261,6 +283,7 @@ def idle_window(lab: Lab) -> NewWindow:
 GROUPS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "start": start, "hook": hook, "ps": ps, "spawn": spawn, "window": window, "send": send, "many": many,
     "refresh": refresh, "codes": codes, "prefix": prefix, "snapshot": snapshot, "comeback": comeback,
+    "compact": compact,
 }  # fmt: skip
 ROW = "{:<44} {:>4} {:>9} {:>9} {:>7} {:>13} {:>8}  {}"
 
@@ -272,7 +295,7 @@ def shown(line: Line) -> str:
         return ROW.format(line.name, line.n, "", "", f"{line.share:g}%", "", f"{line.target:g}%", verdict)
     verdict = "ok" if f.ratio <= line.target else "short"
     spread = f"{f.low:.2f}–{f.high:.2f}"
-    scale, unit = (0.001, "kB") if line.unit == "B" else (1000, "ms")
+    scale, unit = {"B": (0.001, "kB"), "t": (0.001, "kt")}.get(line.unit, (1000, "ms"))
     sizes = f"{f.ours * scale:.1f} {unit}", f"{f.reference * scale:.1f} {unit}"
     digits = 3 if line.target < 0.1 else 2
     return ROW.format(line.name, f.n, *sizes, f"{f.ratio:.{digits}f}", spread, f"≤ {line.target:g}", verdict)

@@ -11,7 +11,7 @@ import json
 import os
 import sys
 
-from openclaw import hook, places
+from openclaw import hook_io, places
 
 RECALL_SECONDS = 20.0  # of the 30 that the settings allow this hook for rare events
 LOST = "openclaw could not say what its sub-agents do ({why}). Ask it before you start anything: `openclaw restore`."
@@ -28,7 +28,7 @@ def serve(state_dir: str, words: list[str]) -> None:
             return
         raw = b""
     else:
-        raw = hook.read()
+        raw = hook_io.read()
         data = json.loads(raw)
     name = str(data["hook_event_name"])
     socket = os.environ.get("TMUX", "").partition(",")[0]
@@ -40,17 +40,17 @@ def serve(state_dir: str, words: list[str]) -> None:
         "pane_id": os.environ.get("TMUX_PANE", "") if socket else "",
         "data": data,
     }
-    hook.store(state_dir, report)
+    hook_io.store(state_dir, report)
     if data.get("agent_id"):
         return  # an agent inside of it has a conversation of its own
     if name == "PreCompact":
         text = recall(state_dir, workspace, raw)
         if program == "claude":  # Codex takes nothing from it
-            hook.say(text)
+            hook_io.say(text)
     elif name == "SessionStart" and worth_telling(state_dir, workspace, str(data.get("source"))):
         text = recall(state_dir, workspace, raw)
         if text:
-            hook.say(hook.addition(text))
+            hook_io.say(hook_io.addition(text))
 
 
 def worth_telling(state_dir: str, workspace: str, source: str) -> bool:
@@ -76,7 +76,7 @@ def recall(state_dir: str, workspace: str, raw: bytes) -> str:
     words = [sys.executable, "-P", "-m", "openclaw.hook_recall"]  # -P: nothing of the folder it works in is imported
     pipe = subprocess.PIPE
     try:
-        child = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True, cwd="/")
+        child = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, start_new_session=True)
         try:
             said, problem = child.communicate(raw, RECALL_SECONDS)
         except subprocess.TimeoutExpired:
@@ -89,7 +89,7 @@ def recall(state_dir: str, workspace: str, raw: bytes) -> str:
         why = lines[0 if lines[0].startswith("openclaw: ") else -1].removeprefix("openclaw: ")
     except (OSError, ValueError) as error:
         why = str(error)
-    hook.complain(state_dir, f"main: {why}")
+    hook_io.complain(state_dir, f"main: {why}")
     latest = os.path.join(workspace, "memory", "snapshots", "latest.md")
     seen = f" The latest snapshot is {latest}." if os.path.exists(latest) else ""
     return LOST.format(why=why[:200]) + seen + "\n"

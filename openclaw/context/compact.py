@@ -88,6 +88,7 @@ def compact(
 
     `where` is said to be where the full history lies, `how` how a stored result is read back.
     """
+    count = _remembered(count)
     before = sum(tokens(message, count) for message in history)
     mended = repaired(history)
     work = _Work(mended, policy, count, store, summarize, where, how)
@@ -100,6 +101,19 @@ def compact(
         work.why(),
     )  # fmt: skip
     return Compacted(final, report)
+
+
+def _remembered(count: Count) -> Count:
+    """The same counts, each made once: most texts are asked about at every step."""
+    known: dict[str, int] = {}
+
+    def remembered(text: str) -> int:
+        found = known.get(text)
+        if found is None:
+            found = known[text] = count(text)
+        return found
+
+    return remembered
 
 
 class _Work:

@@ -100,8 +100,7 @@ class Monitor:
         reasons = {reason_of(c.threshold, at) for c in fresh}
         if not any(e.at >= since and e.reason in reasons for e in snapshot.entries(self.fleet)):
             taken = snapshot.take(self.fleet, reason_of(worst.threshold, at))
-            for crossing in fresh:
-                self.journal.say(crossing.who, f"snapshot {taken.path}")
+            self.journal.say(worst.who, f"snapshot {taken.path}")
         acted = (*COMPACTS, "budget-halt")
         with db.transaction(self.fleet.store):
             for crossing in fresh:

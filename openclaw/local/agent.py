@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openclaw.context.history import Call
+from openclaw.context.window import Triggers
 from openclaw.local import tools, wire
 from openclaw.local.budget import Budget, Halted
 from openclaw.local.conversation import Conversation
@@ -63,18 +64,20 @@ class Agent:
         limits: Limits = Limits(),  # noqa: B008 - a constant
         retry: Retry = Retry(),  # noqa: B008 - a constant
         other: Callable[[], Target | None] = lambda: None,
+        triggers: Triggers = Triggers(),  # noqa: B008 - a constant
         summarizer: Callable[[str], Summarizer | None] = lambda wish: None,
     ) -> None:
         self.conversation, self.place, self.tools = conversation, place, offered
         self.target, self.screen, self.report, self.budget = target, screen, report, budget
         self.limits, self.retry, self._other = limits, retry, other
-        self.room = Room(conversation, budget, lambda: self.target.window, screen, place, summarizer)
+        self.room = Room(conversation, budget, triggers, screen, place, summarizer)
         self.interrupted = False
         self._model: Any = None
         self.use(target)
 
     def use(self, target: Target) -> None:
-        """Ask this model from now on."""
+        """Ask this model from now on. Refused where its window is too small for what is always kept."""
+        self.room.use(target.window)
         self.target = target
         self._model = wire.connect(target, self.limits)
         if self.conversation.model != target.name:

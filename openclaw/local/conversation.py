@@ -9,14 +9,16 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from openclaw.context.calibration import Calibration, Pair, learn
 from openclaw.context.forms import log as form
 from openclaw.context.history import Call, Message, Result, Text
 from openclaw.context.tokens import estimate, family_factor
+from openclaw.context.window import Seen
 from openclaw.errors import BadInput
 from openclaw.local.log import Log
 from openclaw.units import utc
 
-LEAST, MOST = 0.5, 3.0  # of a ratio that can be: what a server counts beyond is not what we sent
+PAIRS = 20  # of estimate and real count, the latest
 
 
 class Mark(NamedTuple):
@@ -46,7 +48,8 @@ class Conversation:
         self._measured: tuple[int, int] | None = None  # so many messages have so many tokens, says the server
         self._marks: list[Mark] = []
         self._clock, self.overhead = clock, overhead
-        self._ratio = 0.0  # what the server counts for each token that we estimate; 0 before it has
+        self._pairs: list[Pair] = []
+        self._since = 0  # what came after this message came after the last compaction
         self._log = Log(path)
         self.path = path
         for entry in self._log.entries():
@@ -126,18 +129,32 @@ class Conversation:
         """The tokens of the next request: what the server counted, and an estimate of what came since."""
         if self._context is None:
             count, known = self._measured or (0, 0)
-            rest = sum(map(size, self.messages[count:])) + (0 if self._measured else self.overhead)
-            self._context = known + round(rest * self.ratio)
+            rest = sum(map(size, self.messages[count:]))
+            self._context = known + round(rest * self._learned.factor) if known else self._learned.tokens(rest)
         return self._context
+
+    def fixed(self) -> int:
+        """The tokens that no compaction saves: system prompt and tools."""
+        return self._learned.tokens(sum(size(m) for m in self.messages if m.role == "system"))
+
+    def seen(self) -> Seen:
+        """How it stands, for who decides whether it is compacted."""
+        since = self.messages[self._since :]
+        said = round(sum(map(size, since)) * self._learned.factor)
+        turns, exchanges = (sum(m.role == role for m in since) for role in ("assistant", "user"))
+        return Seen(self.context(), said, turns, len(self.messages), exchanges)
 
     def estimated(self, tokens: int) -> int:
         """So many of a request's tokens, as our own estimate of the messages in it."""
-        return max(1, round(tokens / self.ratio) - self.overhead)
+        return max(1, round((tokens - self._learned.offset) / self._learned.factor))
 
     @property
-    def ratio(self) -> float:
-        """What the server counts for each token that we estimate."""
-        return self._ratio or family_factor(self.model)
+    def _learned(self) -> Calibration:
+        """From our estimate to what the server counts: learned from this conversation, before that assumed."""
+        factor = family_factor(self.model)
+        if self._pairs:
+            return learn((), self._pairs, factor)
+        return Calibration(self.overhead * factor, factor)
 
     def sent(self) -> int:
         """Tokens of the conversation in the last request, as the server counted them; 0 when nothing is known."""
@@ -175,7 +192,7 @@ class Conversation:
                 self._marks.append(Mark("compaction", tuple(self.messages), len(new)))
             elif self._marks:
                 self._marks.pop()
-            self.messages, self._measured, self._sent = new, None, 0
+            self.messages, self._measured, self._sent, self._since = new, None, 0, len(new)
         elif kind == "undo":  # by `openclaw compact --undo`
             at = next((n for n in range(len(self._marks) - 1, -1, -1) if self._marks[n].what == "compaction"), None)
             if at is not None:
@@ -188,8 +205,7 @@ class Conversation:
     def _count(self, message: Message, entry: dict[str, Any]) -> None:
         used = message.usage
         if used and used.context:
-            estimated = self.overhead + sum(map(size, self.messages[:-1]))
-            self._ratio = min(max(used.context / estimated, LEAST), MOST) if estimated else 0.0
+            self._pairs = [*self._pairs, (sum(map(size, self.messages[:-1])), used.context)][-PAIRS:]
             self._measured, self._sent = (len(self.messages), used.context + used.output), used.context
             self.first = used.context if self.first is None else self.first
             self.tokens_used += used.context + used.output

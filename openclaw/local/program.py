@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from openclaw.context.tokens import estimate
+from openclaw.context.window import Triggers, pruning
 from openclaw.errors import BadInput, NotFound
 from openclaw.local import endpoints, shrink, slash, tools
 from openclaw.local.agent import Agent, Retry
@@ -87,6 +88,7 @@ class _Program:
             Limits(settings.get("local.output_tokens"), settings.get("local.silence")),
             Retry(settings.get("local.retries")),
             self._other,
+            _triggers(settings),
             self._summarizer,
         )
         self.halted = ""
@@ -209,6 +211,17 @@ def _folder(settings: Settings, id: str) -> str:
     folder = os.path.dirname(result) if result else os.path.join(settings.state_dir, "local")
     os.makedirs(folder, mode=0o700, exist_ok=True)
     return folder
+
+
+def _triggers(settings: Settings) -> Triggers:
+    raw = {name: settings.get(f"contextPruning.{name}") for name in ("mode", "maxMessages", "compactAfter")}
+    return Triggers(
+        share=settings.get("compact.percent") / 100,
+        tokens=settings.get("compact.tokens"),
+        minutes=settings.get("compact.after") / 60,
+        turns=settings.get("compact.turns"),
+        pruning=pruning(raw),
+    )
 
 
 def _place(settings: Settings, session: Mapping[str, Any], folder: str, target: Target) -> Place:

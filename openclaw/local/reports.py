@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 import threading
 from collections.abc import Mapping
 
-from openclaw import hook
-from openclaw.agents import reported
+from openclaw import hook_io
 
 NAME = "local"  # as agents.yaml names this way of reporting
 
@@ -25,19 +23,6 @@ class Reports:
         if not self._id or not self._state_dir:
             return
         said: dict[str, object] = {"hook_event_name": event, **self._known, **data}
-        try:
-            path = os.path.join(self._state_dir, "openclaw.db")
-            os.stat(path)  # one that is not there is no reason to make an empty one
-            store = sqlite3.connect(path, timeout=4 * hook.BUSY_SECONDS, isolation_level=None)
-            try:
-                store.execute("PRAGMA synchronous=NORMAL")
-                store.execute("BEGIN IMMEDIATE")
-                state = reported.take_session(store, self._id, said, NAME)
-                store.execute("COMMIT")
-            finally:
-                store.close()
-        except (OSError, sqlite3.Error) as error:
-            hook.complain(self._state_dir, f"session {self._id}: {type(error).__name__}: {error}")
-            return
-        if state and (pid := hook.show(state)):
+        state = hook_io.store(self._state_dir, {"session": self._id, "reporter": NAME, "data": said})
+        if state and (pid := hook_io.show(state)):
             threading.Thread(target=os.waitpid, args=(pid, 0), daemon=True).start()  # nobody else asks for its end

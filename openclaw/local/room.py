@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from openclaw.context.policy import Policy
+from openclaw.context.window import ContextWindow, Triggers
 from openclaw.local import aside, shrink
 from openclaw.local.budget import TARGET, Budget, Halted
 from openclaw.local.conversation import Conversation
@@ -15,45 +18,52 @@ from openclaw.local.screen import Screen
 if TYPE_CHECKING:
     from openclaw.roles.summarize import Summarizer
 
-WINDOW_SHARE = 0.8  # of the window: then the conversation is compacted, before a request fails
-PROGRESS = 0.05  # a compaction that saves less than this share has changed next to nothing
-FUTILE = 3
 OVERFLOWS = 3  # compactions in a row because the server said that it is too long
 
 
 class Room:
-    """Looks at a conversation before each request."""
+    """Looks at a conversation before each request. `clock` gives epoch seconds."""
 
     def __init__(
         self,
         conversation: Conversation,
         budget: Budget,
-        window: Callable[[], int],
+        triggers: Triggers,
         screen: Screen,
         place: Place,
         summarizer: Callable[[str], Summarizer | None] = lambda wish: None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
-        self.conversation, self.budget, self.window = conversation, budget, window
-        self.screen, self.place, self.summarizer = screen, place, summarizer
+        self.conversation, self.budget, self.triggers = conversation, budget, triggers
+        self.screen, self.place, self._clock = screen, place, clock
+        self.summarizer = summarizer
         self._warned = False
-        self._overflows = self._futile = 0
-        self._off = False
+        self._overflows = 0
+        self._window: ContextWindow | None = None
+
+    def use(self, window: int) -> None:
+        """From now on there is a window of so many tokens. Refused where compactions could only loop in it."""
+        triggers = self.triggers._replace(window=window)
+        self._window = ContextWindow(triggers, Policy(), self._clock(), self.conversation.fixed())
 
     async def make(self) -> None:
         """Compact where it is due, warn where it soon will be. Halted: the budget is used up."""
-        conversation, window = self.conversation, self.window()
-        if conversation.context() >= window * WINDOW_SHARE and not self._off:
-            before = conversation.context()
-            await self.compact(round(window * TARGET), f"the window of {window:,} tokens is {before / window:.0%} full")
-            self._judge(conversation.context() < before * (1 - PROGRESS))
+        conversation, window = self.conversation, self._window
+        assert window is not None
+        if why := window.due(conversation.seen(), self._clock()):
+            before, policy = conversation.context(), window.policy()
+            full = before >= window.triggers.threshold  # else it has room, and what was asked for is a smaller one
+            await self.compact(
+                (policy.target or window.triggers.threshold // 2) if full else None, why, keep_last=policy.keep_last
+            )
+            if problem := window.compacted(before, conversation.context(), self._clock()):
+                self.screen.line(problem, "error")
         if self.budget.level(conversation.sent()) == "halt":
             raise Halted(self._halted(conversation.sent()))
         level = self.budget.level(conversation.grown())
         if level in ("compact", "halt") and self.budget.limit:
-            first = conversation.first or 0
-            await self.compact(
-                first + round(self.budget.limit * TARGET), f"its budget, {self.budget.shown(conversation.grown())}"
-            )
+            why = f"its budget: {self.budget.shown(conversation.grown())}"
+            await self.compact((conversation.first or 0) + round(self.budget.limit * TARGET), why)
             if self.budget.level(conversation.grown()) == "halt":
                 raise Halted(self._halted(conversation.grown()))
         elif level == "warn" and not self._warned:
@@ -63,19 +73,20 @@ class Room:
     async def overflowed(self) -> bool:
         """The server says that it is too long: compact further; False when that has not helped."""
         self._overflows += 1
-        target = min(self.conversation.context(), self.window()) // 2**self._overflows
+        most = self._window.triggers.window if self._window else self.conversation.context()
+        target = min(self.conversation.context(), most) // 2**self._overflows
         return self._overflows <= OVERFLOWS and await self.compact(target, "the server says it is too long")
 
     def answered(self) -> None:
         """A request went through."""
         self._overflows = 0
 
-    async def compact(self, target: int | None, why: str, wish: str = "") -> bool:
+    async def compact(self, target: int | None, why: str, wish: str = "", keep_last: int = shrink.KEPT[0]) -> bool:
         """Make it `target` tokens, None: as few as it gets; whether it became smaller. `wish` says what matters, in a
         person's words. A model that summarises is asked beside the window, which stays alive."""
         conversation, before = self.conversation, self.conversation.context()
         aim = None if target is None else conversation.estimated(target)
-        given = list(conversation.messages), aim, self.place, wish, conversation.path
+        given = list(conversation.messages), aim, self.place, wish, conversation.path, keep_last
         if summarizer := self.summarizer(wish):
             self.screen.status("summarising")
             found = await aside.call(lambda: shrink.shrunk(*given, summarizer))
@@ -88,17 +99,6 @@ class Room:
         conversation.compact(found.messages, why, before=before, done=found.done)
         self.screen.line(f"compacted, for {why}: {before:,} → {conversation.context():,} tokens; {found.done}", "warn")
         return True
-
-    def _judge(self, progress: bool) -> None:
-        """After so many attempts that changed next to nothing no more are made, until a person does something."""
-        self._futile = 0 if progress else self._futile + 1
-        if self._futile >= FUTILE:
-            self._off = True
-            self.screen.line(
-                f"compacting is off: {FUTILE} attempts changed next to nothing. What is always kept fills the window: "
-                "begin a new conversation, or take a model with a larger window (/model)",
-                "error",
-            )
 
     def _halted(self, tokens: int) -> str:
         """Save what a new session needs, and say how to go on."""

@@ -40,6 +40,7 @@ def shrunk(
     place: Place,
     wish: str = "",
     path: str = "",
+    keep_last: int = KEPT[0],
     summarize: Summarize | None = None,
 ) -> Shrunk | None:
     """The conversation in `target` estimated tokens, or as near as it gets; None when it can't become smaller.
@@ -52,7 +53,7 @@ def shrunk(
     before = _tokens(history)
     best, done = list(history), ""
     way: Callable[[Summarize | None], list[Message]] | None = None
-    for keep in KEPT:
+    for keep in sorted({min(keep, keep_last) for keep in KEPT}, reverse=True):
         this = partial(_compacted, history, target or 1, keep, place, path)
         if _tokens(found := this(None)) < _tokens(best):
             best, way, done = found, this, f"the last {f'{keep} exchanges are' if keep > 1 else 'exchange is'} kept"

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import time
 
 TYPE_CHECKING = False  # type checkers take it as true
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable
     from typing import Any
 
 FOLDER = "spool"
 MOST = 2000  # wait at once: a store that stays out of reach must not fill the disk
 AT_ONCE = 200  # taken in by one transaction
+NONSENSE = (ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError,
+            sqlite3.InterfaceError, sqlite3.ProgrammingError, sqlite3.IntegrityError, sqlite3.DataError)  # fmt: skip
 
 
 def waiting(state_dir: str) -> list[str]:
@@ -74,7 +76,7 @@ def take_in(
                 take(store, report, _time(name))
             except OSError:
                 continue  # another time
-            except (ValueError, KeyError, TypeError, AttributeError):
+            except NONSENSE:
                 pass  # no report, and it will never be one
             store.execute("INSERT INTO taken_reports VALUES (?)", (name,))
         taken.append(name)

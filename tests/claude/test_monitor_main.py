@@ -94,7 +94,7 @@ def test_the_main_agent_is_warned_about_and_compacted_only_by_policy(person: Per
     person.say("first", 20_000)
     person.say("second", 175_000)
     person.box.cli("note", "--decision", "the parser stays hand-written")
-    assert len(person.look(exit=6)) == 4 and not person.look(exit=6)
+    assert len(person.look(exit=6)) == 3 and not person.look(exit=6)
     before = len(person.claude.api.turns)
     store = db.connect(str(person.box.state / "openclaw.db"))
     store.execute("DELETE FROM crossings")

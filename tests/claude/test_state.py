@@ -43,8 +43,9 @@ def test_the_window_shows_the_state_while_nobody_asks(claude: Claude) -> None:
     claude.api.say(Reply("never", hold=threading.Event()))
     claude.type(id, "think")
     until(lambda: shown() == "working")
-    claude.press(id, "Escape")
     [own] = (claude.config / "sessions").glob("*.json")
+    until(lambda: '"busy"' in own.read_text())  # it may come after its hook
+    claude.press(id, "Escape")
     until(lambda: '"idle"' in own.read_text() and time.time() - own.stat().st_mtime > 1)
     assert claude.status(id)[0] == shown() == "idle"  # nobody looked between: what the hook showed is taken back
 

@@ -276,6 +276,15 @@ def test_closed_streams(box: Box, closed: str, words: str) -> None:
     box.cli("doctor", exit=None)
 
 
+def test_a_folder_that_is_gone(box: Box) -> None:
+    box.cli("init")
+    box.cli("note", "--decision", "tabs")
+    report = box.write("report.json", json.dumps(event(box, "SessionStart", source="compact")))
+    shell = f"exec <{report}; mkdir gone; cd gone; rmdir ../gone; exec {HOOK} main claude"
+    done = subprocess.run(["sh", "-c", shell], cwd=box.work, env=box.env, capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"") and "tabs" in context_of(done.stdout.decode())
+
+
 def test_nobody_reads_what_it_says(box: Box) -> None:
     box.cli("init")
     box.cli("note", "--decision", "tabs")

@@ -200,3 +200,11 @@ def test_the_script_of_that_name_looks_once(talk: Talk) -> None:
     talk.compact()
     done = subprocess.run([sys.executable, script], env=talk.box.env, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and "unknown" in done.stdout
+
+
+def test_of_two_who_see_it_at_once_only_one_has_crossed(talk: Talk) -> None:
+    with talk.store:
+        assert crossings.cross(talk.store, "conv-1", "warn", "conv-1", 150_000, "1")
+        assert not crossings.cross(talk.store, "conv-1", "warn", "conv-1", 151_000, "2")
+    [found] = crossings.pending(talk.store)
+    assert found.tokens == 150_000

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
 
+from openclaw.context.window import Pruning, Triggers
+from openclaw.errors import Refused
 from openclaw.local.budget import Budget, Halted
 from tests.conftest import until
 from tests.local.conftest import Local
@@ -74,3 +77,48 @@ def test_a_halted_one_in_a_window(local: Local) -> None:
     again = local.spawn("Go on with this task.", "--inject", str(summary))["id"]
     local.until(again, "idle")
     assert "work on it" in local.api.turns[-1].text
+
+
+async def made(solo: Solo, turns: int) -> list[str]:
+    for number in range(turns):
+        await solo.agent.turn(f"turn {number}")
+    log = (solo.folder / "log.jsonl").read_text().splitlines()
+    solo.close()
+    return [entry["why"] for line in log if (entry := json.loads(line))["type"] == "rewrite"]
+
+
+@pytest.mark.parametrize(
+    ("triggers", "why"),
+    [
+        (Triggers(tokens=3000), "tokens since the last compaction, 3000 are allowed"),
+        (Triggers(turns=12), "12 turns since the last compaction, 12 are allowed"),
+        (Triggers(pruning=Pruning("default", max_messages=20)), "messages, 20 are allowed"),
+        (Triggers(pruning=Pruning("aggressive", compact_after=11)), "11 exchanges since the last compaction"),
+    ],
+)
+def test_it_is_compacted_for_whatever_was_asked(tmp_path: Path, triggers: Triggers, why: str) -> None:
+    async def run() -> list[str]:
+        async with Raw(http(events(Reply("A long answer about it. " * 60)).replace('"usage"', '"nothing"'))) as raw:
+            solo = Solo(tmp_path, raw.url, triggers=triggers)
+            return await made(solo, 13)
+
+    found = asyncio.run(run())
+    assert found and why in found[0], found
+
+
+def test_a_window_that_could_only_loop_is_refused_with_the_arithmetic(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="a threshold of 320 tokens would be crossed again at once"):
+        Solo(tmp_path, "http://127.0.0.1:9", window=400)
+
+
+def test_compacting_that_gains_nothing_is_switched_off(tmp_path: Path) -> None:
+    async def run() -> Solo:
+        async with Raw(http(events(Reply("Ok.")).replace('"usage"', '"nothing"'))) as raw:
+            solo = Solo(tmp_path, raw.url, window=4000)
+            for number in range(5):
+                await solo.agent.turn(f"{number} " + "what a person said is never left out " * 200)
+            solo.close()
+            return solo
+
+    said = [text for kind, text in asyncio.run(run()).screen.lines if kind == "error"]
+    assert len([text for text in said if "compaction is off: 3 attempts gained nothing" in text]) == 1

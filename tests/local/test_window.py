@@ -60,7 +60,7 @@ def test_escape_interrupts_while_the_model_is_asked(local: Local) -> None:
 
 def test_the_commands(local: Local) -> None:
     local.api.say(Reply("One.", usage=Usage(1000, 0, 0, 5)), Reply("Two.", usage=Usage(1100, 0, 0, 5)))
-    id = local.spawn("the first prompt")["id"]
+    id = local.spawn("the first prompt", "--budget-tokens", "30000")["id"]
     local.until(id, "idle")
     local.type(id, "and the second")
     shows(local, id, "Two.")

@@ -21,6 +21,7 @@ LOOKING = ("ls", "cat", "head", "tail", "find", "grep", "rg", "wc", "pwd", "tree
 NOISE = re.compile(
     r"\s+2>(?:&1|/dev/null)|\s*\|\s*(?:tail|head)(?:\s+-\S+)*(?:\s+\d+)?\s*(?=$|&&|;)|^(?:cd \S+ *(?:&&|;) *)+"
 )
+COMMITS = re.compile(r"(?:git add [^\n;|]*?(?:&&|;)\s*)?git commit\b")
 EXIT = re.compile(r"(?:Exit code|exit status|exited with(?: code)?):? (\d+)", re.I)
 TALLY = re.compile(
     r"^.*\b\d+ (?:passed|failed|errors?|failures?|tests?|examples?|skipped|warnings?|files? changed|issues?)\b.*$",
@@ -79,6 +80,8 @@ def words_of(given: Any) -> str:
 def shortened(command: str, most: int = 70) -> str:
     """A command line without what only concerns its output, its first line where it has several."""
     text = NOISE.sub("", command.strip())
+    if COMMITS.match(text):  # what was committed is told by the commit
+        return "git commit"
     first, _, rest = text.partition("\n")
     first = " ".join(first.split())
     return first[: most - 1] + "…" if len(first) > most else first + (" …" if rest.strip() else "")

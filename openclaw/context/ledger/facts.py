@@ -49,15 +49,15 @@ class Name:
         self.asked = False  # whether the model itself wrote it into a call
         self.said = False  # whether somebody spoke of it
         self.last = EARLIER
-        self.sources: Counter[str] = Counter()
+        self.sources: dict[str, int] = {}
 
     def score(self, end: int, files: Mapping[str, File]) -> float:
         """How likely it is needed again: late and often beats early and once, a file beats a command's output."""
-        inside = any(source in files for source in self.sources)
+        inside = not files.keys().isdisjoint(self.sources)
         printed = not (inside or self.asked or self.said)  # only ever in what a command put out
         worth = 3.0 * (self.last + 1) / (end + 1) + 0.5 * math.log(1 + (min(self.seen, 2) if printed else self.seen))
         worth += 0.5 * self.asked + 0.3 * self.said + 0.7 * inside
-        worth -= 0.4 * math.log(max(self.crowd, 3)) * printed  # one of a hundred in a listing tells little
+        worth -= 0.5 * math.log(max(self.crowd, 3)) * printed  # one of a hundred in a listing tells little
         return worth - (1.0 if self.kind in (words.HEX, words.CODE) else 0.0)
 
 
@@ -95,19 +95,23 @@ class Facts:
 
     def note_names(self, text: str, source: str, at: int, asked: bool = False, codes: bool = False) -> None:
         """Remember the names of a text under where they stood."""
-        known, inside = self.names, list(words.names(text))
+        known, inside, said = self.names, words.names(text), source == SAID
+        crowd = len(inside)
         for word, count, kind in inside:
-            if kind == words.CODE and not codes and word not in known:
-                continue  # mixed letters and digits are mostly noise, unless somebody asked for them
             name = known.get(word)
             if name is None:
+                if kind == words.CODE and not codes:
+                    continue  # mixed letters and digits are mostly noise, unless somebody asked for them
                 name = known[word] = Name(kind)
-            name.seen += name.last < at or not name.seen
+            if name.last < at or not name.seen:
+                name.seen += 1
+            if at > name.last:
+                name.last = at
+            if crowd < name.crowd:
+                name.crowd = crowd
             name.asked = name.asked or asked
-            name.said = name.said or source == SAID
-            name.last = max(name.last, at)
-            name.crowd = min(name.crowd, len(inside))
-            name.sources[source] += count
+            name.said = name.said or said
+            name.sources[source] = name.sources.get(source, 0) + count
 
 
 def gather(found: Facts, units: Sequence[Unit]) -> Facts:
@@ -155,7 +159,7 @@ def _asked(found: Facts, message: Message, at: int, mentioned: list[tuple[str, i
     mentioned += [(path, at, True) for path in words.paths(text)]
     if not text or sayings.made(text) or sayings.small(text) or len(text) > 20_000:
         return
-    first = actions.clipped(text, 200)
+    first = actions.clipped(text, 160)
     found.task, found.latest = found.task or first, first
     for sentence in sayings.preferences(text)[:5]:
         found.preferences.setdefault(sentence, at)
@@ -204,7 +208,7 @@ def _work(found: Facts, unit: Unit, at: int, mentioned: list[tuple[str, int, boo
             _ran(found, did.target, failed, line, at)
             for _, hash, subject in actions.COMMIT.findall(result.content):
                 found.commits[f"{hash} {actions.clipped(subject, 100)}"] = at
-        if failed and line:
+        if failed and line and did.kind != "change":  # an edit that did not match is made again at once
             found.errors[line] = (at, did.target)
         if call.name in ("AskUserQuestion", "ask_user", "request_user_input"):
             found.decisions.setdefault(" ".join(result.content.split())[:2000], at)
@@ -255,15 +259,16 @@ def _settle(found: Facts, mentioned: Sequence[tuple[str, int, bool]]) -> None:
     for path in files:
         by_end.setdefault(ending(path), path)
     for path, at, asked in mentioned:
-        if not asked and words.MADE.search(path):
+        if not asked and (words.MADE.search(path) or path.startswith("../")):
             continue
         short = relative(path, root)
         known_as = short if short in files else by_end.setdefault(ending(short), short)
         file = files.setdefault(known_as, File(at))
         file.last, file.asked = max(file.last, at), file.asked or asked
     found.files = files
-    for name in found.names.values():
-        name.sources = Counter({relative(source, root): count for source, count in name.sources.items()})
+    for name in found.names.values() if root else ():
+        if any(source.startswith(root) for source in name.sources):
+            name.sources = {relative(source, root): count for source, count in name.sources.items()}
 
 
 def relative(path: str, root: str) -> str:

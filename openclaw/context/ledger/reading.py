@@ -96,11 +96,11 @@ def _files(found: Facts, lines: Sequence[str]) -> None:
 
 
 def _names(found: Facts, source: str, names: str) -> None:
-    for word in names.split(", ") if names else ():
+    for word in names.split():
         name = found.names.setdefault(word, Name(words.kind(word) or words.SNAKE))
         name.seen, name.crowd = 2, 1
         name.said = True
-        name.sources[source] += 1
+        name.sources[source] = 1
 
 
 def _ran(found: Facts, line: str) -> None:

@@ -34,7 +34,8 @@ INTENT = re.compile(
     r"(?:let me|let's|I'll|I will|I need to|I'm going|I also need|now (?:add|update|run|write|create))\b",
     re.I,
 )
-MARKS = re.compile(r"^\s*(?:#+|[-*•]|\d+[.)])\s+|\*\*|`")
+LIST = re.compile(r"^\s*(?:#+|[-*•]|\d+[.)])\s+")
+MARKS = re.compile(LIST.pattern + r"|\*\*|`")
 TOLD_MOST = 700
 EMPTY = re.compile(r"(?:I see|Perfect|Good|Great|OK|Excellent|Now I|Done|Right)\b.{0,30}$", re.I)
 SMALL = re.compile(
@@ -90,7 +91,7 @@ def reported(text: str) -> str:
     for sentence in sentences(text):
         whole = len(sentence) > 12 and sentence[0] not in "#|" and not sentence.endswith((":", "..."))
         if whole and not INTENT.match(sentence) and not EMPTY.match(sentence):
-            return MARKS.sub("", sentence, count=1)
+            return LIST.sub("", sentence)
     return ""
 
 

@@ -8,6 +8,7 @@ occurs most.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from openclaw.context.ledger.actions import clipped, looks_only
 from openclaw.context.ledger.facts import SAID, Facts, File, worth
@@ -21,8 +22,8 @@ SECTIONS = (SUMMARY, TASK, DECIDED, PREFERRED, CHANGED, SEEN, RAN, ERRORS, NAMES
 HEAD = "{mark} What {messages} earlier messages ({tokens} tokens) came to; the user's own stand before it.{where}"
 WHERE = " All of them: {where}."
 # shares of the tokens that a section may take; files and names get what is left
-SHARES = {"todos": 0.10, "status": 0.06, "reports": 0.05, "preferences": 0.03, "leanings": 0.03, "commits": 0.06,
-          "runs": 0.08, "errors": 0.04, "tools": 0.03}  # fmt: skip
+SHARES = {"todos": 0.10, "status": 0.06, "reports": 0.04, "preferences": 0.03, "leanings": 0.03, "commits": 0.06,
+          "runs": 0.07, "errors": 0.03, "tools": 0.03}  # fmt: skip
 FILES = 0.6  # of what is left, at most this much for the paths; the names take the rest
 LENGTH = 0.03  # of a name's worth for each letter: two short names for one long one
 Count = Callable[[str], int]
@@ -49,17 +50,34 @@ class Room:
 
 def written(facts: Facts, tokens: int, count: Count, messages: int, replaced: int, where: str = "") -> str:
     """The state in at most `tokens` tokens, more only for decisions. `replaced` is what it stands for, in tokens."""
-    spare = 0
-    for _ in range(4):  # tokens of parts don't quite add up to those of the whole
-        text = _written(facts, tokens - spare, count, messages, replaced, where)
+    best, room = "", tokens
+    ranked = _ranked(facts)
+    for _ in range(3):  # tokens of parts don't quite add up to those of the whole
+        text = _written(facts, ranked, room, count, messages, replaced, where)
         over = count(text) - tokens
-        if over <= 0:
-            break
-        spare += over + 4
-    return text
+        if -0.01 * tokens <= over <= 0 or text == best:
+            return text
+        best = max(best, text, key=len) if over <= 0 else best
+        room -= over + (2 if over > 0 else 0)
+    return best or text
 
 
-def _written(facts: Facts, tokens: int, count: Count, messages: int, replaced: int, where: str) -> str:
+class Ranked(NamedTuple):
+    """What is in play, the likeliest to be needed first."""
+
+    files: list[str]
+    names: list[str]
+
+
+def _ranked(facts: Facts) -> Ranked:
+    files = sorted(facts.files, key=lambda path: worth(facts.files[path], facts.end), reverse=True)
+    scores = {word: name.score(facts.end, facts.files) - LENGTH * len(word) for word, name in facts.names.items()}
+    return Ranked(files, sorted(scores, key=lambda word: scores[word], reverse=True))
+
+
+def _written(
+    facts: Facts, ranked: Ranked, tokens: int, count: Count, messages: int, replaced: int, where: str
+) -> str:
     place = WHERE.format(where=where) if where else ""
     head = HEAD.format(mark=MARK, messages=messages, tokens=replaced, where=place)
     room = Room(tokens - count(head), count)
@@ -72,16 +90,17 @@ def _written(facts: Facts, tokens: int, count: Count, messages: int, replaced: i
     room.left -= sum(count(line) + 1 for line in sections[SMALL] + sections[DECIDED])
     sections[TASK] = _task(facts, room, tokens)
     sections[PREFERRED] = _recent(facts.preferences, room, SHARES["preferences"] * tokens)
-    sections[PREFERRED] += _recent(
-        {line: at for line, at in facts.leanings.items() if clipped(line, 140) not in facts.reports}, room,
-        SHARES["leanings"] * tokens)
+    told_already = "\n".join(sections[TASK])
+    why = {line: at for line, at in facts.leanings.items() if clipped(line, 60).rstrip("…") not in told_already}
+    sections[PREFERRED] += _recent(why, room, SHARES["leanings"] * tokens)
     sections[RAN] = _recent(facts.commits, room, SHARES["commits"] * tokens, "- commit ")
     sections[RAN] += _commands(facts, room, SHARES["runs"] * tokens)
     sections[ERRORS] = _errors(facts, room, SHARES["errors"] * tokens)
     calls = room.take((f"{name}({', '.join(keys)})" for name, keys in facts.tools.items()), SHARES["tools"] * tokens)
     sections[TOOLS] = [f"- {'; '.join(calls)}"] if calls else []
     told = set(WORD.findall("\n".join(line for lines in sections.values() for line in lines)))
-    sections |= _files_and_names(facts, room, told)
+    room.left -= sum(count(f"## {title}") + 1 for title, lines in sections.items() if lines)
+    sections |= _files_and_names(facts, ranked, room, told)
     root = f" Paths are below {facts.root}/." if facts.root else ""
     rows = [head + root]
     for title in SECTIONS:
@@ -96,7 +115,7 @@ def _task(facts: Facts, room: Room, tokens: int) -> list[str]:
         asked.append(f"- asked last: {facts.latest}")
     lines = room.take(asked, room.left)
     lines += room.take([f"- {todo}" for todo in facts.todos], SHARES["todos"] * tokens)
-    reports = {line: at for line, at in facts.reports.items() if not facts.status.startswith(line[:60])}
+    reports = {line: at for line, at in facts.reports.items() if line[:60].rstrip("…") not in facts.status}
     lines += _recent(reports, room, SHARES["reports"] * tokens, "- then: ")
     now = [f"- now: {clipped(facts.status, letters)}" for letters in (700, 400, 240, 120, 60)] if facts.status else []
     most = SHARES["status"] * tokens
@@ -133,26 +152,24 @@ def _errors(facts: Facts, room: Room, most: float) -> list[str]:
     return _recent(lines, room, most)
 
 
-def _files_and_names(facts: Facts, room: Room, told: set[str]) -> dict[str, list[str]]:
+def _files_and_names(facts: Facts, ranked: Ranked, room: Room, told: set[str]) -> dict[str, list[str]]:
     """The files in play, the changed ones apart, and the names that nothing else has told yet."""
-    room.left -= room.count("\n".join(f"## {title}" for title in SECTIONS))
-    best = sorted(facts.files, key=lambda path: worth(facts.files[path], facts.end), reverse=True)
-    tails = {path: _file_line(path, facts.files[path]) for path in best}
-    chosen = room.take((tails[path] for path in best), FILES * room.left)
-    files = [path for path in best if tails[path] in set(chosen)]
+    room.left -= room.count("\n".join(f"## {title}" for title in (CHANGED, SEEN, NAMES)))
+    tails = {path: _file_line(path, facts.files[path]) for path in ranked.files}
+    chosen = set(room.take((tails[path] for path in ranked.files), FILES * room.left))
+    files = [path for path in ranked.files if tails[path] in chosen]
     folders = {_folder(path) for path in files}
     room.left -= sum(room.count(folder) + 3 for folder in folders)
     told |= set(WORD.findall("\n".join(files)))
     under: dict[str, list[str]] = {}
     chosen_files = set(files)
-    scores = {word: name.score(facts.end, facts.files) - LENGTH * len(word) for word, name in facts.names.items()}
-    for word in sorted(scores, key=lambda word: scores[word], reverse=True):
+    for word in ranked.names:
         if word in told:
             continue
         sources = facts.names[word].sources
         inside = [source for source in sources if source in chosen_files]
         source = max(inside or sources, key=lambda source: sources[source], default=SAID)
-        cost = room.count(", " + word) + (0 if source in under or source in chosen_files else room.count(source) + 3)
+        cost = room.count(" " + word) + (0 if source in under or source in chosen_files else room.count(source) + 3)
         if cost > room.left:
             break
         room.left -= cost
@@ -165,7 +182,7 @@ def _files_and_names(facts: Facts, room: Room, told: set[str]) -> dict[str, list
     return {
         CHANGED: _grouped(changed, facts, under),
         SEEN: _grouped([path for path in files if not facts.files[path].edits], facts, under),
-        NAMES: [f"- {source}: {', '.join(under[source])}" for source in others],
+        NAMES: [f"- {source}: {' '.join(under[source])}" for source in others],
     }
 
 
@@ -186,7 +203,7 @@ def _grouped(files: Sequence[str], facts: Facts, under: dict[str, list[str]]) ->
             lines.append(f"- {seen}")
         for path in told:
             names = under.get(path)
-            lines.append(_file_line(path, facts.files[path]) + (f": {', '.join(names)}" if names else ""))
+            lines.append(_file_line(path, facts.files[path]) + (f": {' '.join(names)}" if names else ""))
     return lines
 
 

@@ -51,17 +51,23 @@ def _kind(word: str) -> int:
     return CODE if mixed and len(word) >= 5 else 0
 
 
-def names(text: str) -> Iterator[tuple[str, int, int]]:
+def names(text: str) -> list[tuple[str, int, int]]:
     """(name, how often, its kind) of each name in a text, in the order of first use."""
+    found = []
     for word, count in Counter(WORD.findall(text)).items():
-        if found := kind(word):
-            yield word, count, found
+        sort = _kinds.get(word)  # most words were seen before
+        if sort is None:
+            sort = kind(word)
+        if sort:
+            found.append((word, count, sort))
+    return found
 
 
 def paths(text: str) -> Iterator[str]:
     """Every path in a text, as it is written there."""
     if "/" not in text:
         return
-    for path in PATH.findall(text):
+    lines = "\n".join([line for line in text.split("\n") if "/" in line])  # few lines have one
+    for path in PATH.findall(lines):
         if len(path) <= LONGEST_PATH and not path.rsplit(".", 1)[1].isdigit() and not path.startswith("..."):
             yield path.removeprefix("./")
