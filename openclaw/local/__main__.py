@@ -19,7 +19,8 @@ def main() -> int:
     parser.add_argument("--append-system-prompt", help="after its own")
     parser.add_argument("prompt", nargs="?")
     given = parser.parse_args()
-    sys.stdout.write("\x1b]2;openclaw\x07" if sys.stdout.isatty() else "")
+    sys.stdout.write("starting …\r" if sys.stdout.isatty() else "")
+    sys.stdout.flush()
     try:
         warnings.simplefilter("ignore")  # nothing but the window writes into the terminal
         from openclaw.local import program  # seconds: a mistake in the words is told before

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openclaw.context.history import Call
 from openclaw.context.window import Triggers
+from openclaw.errors import OpenclawError
 from openclaw.local import tools, wire
 from openclaw.local.budget import Budget, Halted
 from openclaw.local.conversation import Conversation
@@ -163,13 +164,17 @@ class Agent:
     def _fall_back(self, error: WireError, attempt: int) -> None:
         """Go on with the other model; TurnFailed where there is none."""
         tried = f" (tried {attempt + 1} times)" if attempt else ""
-        other = self._other()
         if error.kind == "overflow":
             raise TurnFailed(f"the conversation is too long for {self.target.name}: {error.message}") from error
-        if other is None or other.name == self.target.name:
-            raise TurnFailed(f"{self.target.name}: {error.message}{tried}") from error
-        self.screen.line(f"{self.target.name}: {error.message}{tried}; going on with {other.name}", "warn")
-        self.use(other)
+        failed = f"{self.target.name}: {error.message}{tried}"
+        try:
+            other = self._other()
+            if other is None or other.name == self.target.name:
+                raise TurnFailed(failed) from error
+            self.use(other)
+        except OpenclawError as problem:
+            raise TurnFailed(f"{failed}; nor can the other model be used: {problem.message}") from error
+        self.screen.line(f"{failed}; going on with {other.name}", "warn")
 
     # --- calling
 

@@ -60,7 +60,7 @@ async def _run(place: Place, words: Sequence[str], seconds: float) -> tuple[int,
         try:
             why = await _watched(process, output.fileno(), seconds)
         finally:
-            await _end(process)
+            await asyncio.shield(_end(process))  # whoever cancels twice is not waited for, but what runs is ended
         output.seek(0)
         data = output.read(OUTPUT_BYTES)
         code = process.returncode or 0
@@ -70,15 +70,16 @@ async def _run(place: Place, words: Sequence[str], seconds: float) -> tuple[int,
 async def _watched(process: asyncio.subprocess.Process, output: int, seconds: float) -> str:
     """Wait for its end; why it has to be ended, empty when it has ended by itself."""
     deadline = asyncio.get_running_loop().time() + seconds
-    while True:
-        try:
-            await asyncio.wait_for(asyncio.shield(process.wait()), LOOK_S)
-            return ""
-        except TimeoutError:
+    ended = asyncio.ensure_future(process.wait())
+    try:
+        while not (await asyncio.wait({ended}, timeout=LOOK_S))[0]:
             if os.fstat(output).st_size > OUTPUT_BYTES:
                 return f"ended: it printed more than {OUTPUT_BYTES} bytes"
             if asyncio.get_running_loop().time() > deadline:
                 return f"ended: not done within {seconds:g} s"
+        return ""
+    finally:
+        ended.cancel()
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

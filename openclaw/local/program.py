@@ -14,7 +14,7 @@ from typing import Any
 
 from openclaw.context.tokens import estimate
 from openclaw.context.window import Triggers, pruning
-from openclaw.errors import BadInput, NotFound
+from openclaw.errors import BadInput, NotFound, OpenclawError
 from openclaw.local import endpoints, shrink, slash, tools
 from openclaw.local.agent import Agent, Retry
 from openclaw.local.budget import Budget, Halted
@@ -28,7 +28,7 @@ from openclaw.local.wire import Limits
 from openclaw.roles.summarize import Summarizer, configured
 from openclaw.settings import Settings
 
-HALTED = 3  # its exit status: refused by a guard
+FAILED, HALTED = 1, 3  # its exit status: something of ours failed; refused by a guard
 ECHOED = 12  # lines of a prompt that are shown
 RESULTS = 8  # so many of the largest results of tools fit into a window
 CHARS = 4  # of a token, where a limit is wanted and no count
@@ -41,6 +41,8 @@ When the task is done, answer in a few lines: what you did, what you checked, wh
 
 def run(given: argparse.Namespace) -> int:
     """Until it ends; the exit status."""
+    for name in ("NO_PROXY", "no_proxy"):  # a proxy has nothing to do with models on this machine
+        os.environ[name] = ",".join(filter(None, (os.environ.get(name), "127.0.0.1", "localhost", "::1")))
     settings = Settings()
     session = _session(settings.environ)
     id = given.resume or given.conversation or str(uuid.uuid4())
@@ -92,6 +94,7 @@ class _Program:
             self._summarizer,
         )
         self.halted = ""
+        self.failed = False
 
     async def live(self) -> int:
         loop = asyncio.get_running_loop()
@@ -112,7 +115,7 @@ class _Program:
             self.report("SessionEnd", reason="other")
             self.conversation.close()
         if not self.halted:
-            return 0
+            return FAILED if self.failed else 0
         shrink.save(os.path.join(os.path.dirname(self.conversation.path), "ending"), "halted")
         return HALTED
 
@@ -165,14 +168,20 @@ class _Program:
             self.halted = str(error)
             self.window.line(self.halted, "error")
             self.window.stop()
-        except Exception as error:
-            self.window.line(f"{type(error).__name__}: {error}", "error")
+        except Exception as error:  # noqa: BLE001 - a full disk, or a fault of ours: the log holds what counts
+            self.failed = True
+            said = error.message if isinstance(error, OpenclawError) else f"{type(error).__name__}: {error}"
+            self.window.line(said, "error")
+            self.report("StopFailure", error=said)
             self.window.stop()
-            raise
 
     async def _take(self, prompt: str | None) -> None:
         self.turn = asyncio.create_task(self.agent.turn(prompt))
-        await self.turn
+        try:
+            await self.turn
+        except asyncio.CancelledError:
+            if not self.agent.interrupted:  # by a person, before it had begun
+                raise
 
     def _other(self) -> Target | None:
         name = self.settings.get("local.fallback_model")

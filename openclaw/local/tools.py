@@ -95,10 +95,12 @@ async def call(tools: Sequence[Tool], asked: Call, place: Place) -> str:
         raise ToolError(f"there is no tool {asked.name[:60]!r}; the tools are: {names}")
     given = _given(tool, asked.arguments)
     if asyncio.iscoroutinefunction(tool.run):
-        text = await tool.run(place, given)
+        text: str = await tool.run(place, given)
     else:
         text = await asyncio.to_thread(tool.run, place, given)
-    return keep(place, text, tool.name) if tool.name != "read_result" else text[: 2 * place.chars]
+    if tool.name != "read_result":
+        return keep(place, text, tool.name)
+    return text if len(text) <= place.chars else text[: place.chars] + "\n[cut here: ask for fewer lines]"
 
 
 def in_one_line(asked: Call) -> str:

@@ -36,7 +36,7 @@ class Local(Program):
     def log(self, id: str) -> list[dict[str, Any]]:
         """What its log says."""
         [path] = self.folder(id).glob("**/*-*.jsonl")
-        return [json.loads(line) for line in path.read_text().splitlines()]
+        return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
 
     def folder(self, id: str) -> Path:
         return self.box.state / "sessions" / id

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from pathlib import Path
 
 import pytest
 
+from openclaw.context.forms.log import decode
 from openclaw.context.history import Message, orphans
 from openclaw.errors import Unavailable
 from openclaw.local.agent import INTERRUPTED
@@ -109,6 +111,12 @@ def test_a_log_cut_at_any_byte_is_a_conversation(tmp_path: Path) -> None:
         assert again.messages[-1].text == "and on" and len(again.messages) == lengths[-1] + 1, cut
         again.close()
     assert lengths[-1] == len(messages)
+
+
+def test_others_read_the_same_conversation_from_the_log(tmp_path: Path) -> None:
+    messages = worked(tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert list(decode(lines).messages) == messages
 
 
 def test_what_a_line_can_not_be_is_passed_over(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from openclaw.errors import Unavailable
 from tests.local.solo import Raw, Solo, events, http
 from tests.loopback.api import Reply, Tool, Usage
 
@@ -90,6 +91,16 @@ def test_the_other_model_takes_over(tmp_path: Path) -> None:
     solo = asyncio.run(run())
     assert solo.agent.conversation.last_text == "Done." and solo.agent.conversation.model == "groq/llama"
     assert ("warn", "ollama/test: HTTP 503: not now (tried 4 times); going on with groq/llama") in solo.screen.lines
+
+
+def test_an_other_model_that_can_not_be_used_is_said(tmp_path: Path) -> None:
+    def other() -> Any:
+        raise Unavailable("groq needs a key", "set GROQ_API_KEY in your environment")
+
+    solo = turn(tmp_path, error("401 Unauthorized", "no"), other=other)
+    assert (
+        solo.reports[-1][1]["error"] == "ollama/test: HTTP 401: no; nor can the other model be used: groq needs a key"
+    )
 
 
 def test_a_silent_server_is_not_waited_for_for_ever(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import threading
 
 from tests.conftest import until
@@ -45,3 +47,21 @@ def test_exit_ends_it_done(local: Local) -> None:
     local.until(id, "idle")
     local.type(id, "/exit")
     local.until(id, "done")
+
+
+def test_a_full_disk_ends_it_with_a_clear_message_and_loses_nothing(local: Local) -> None:
+    local.api.say("One.")
+    id = local.spawn("one")["id"]
+    local.until(id, "idle")
+    [pid] = [
+        p
+        for p, c in local.box.processes().items()
+        if "-m openclaw.local" in c and "python" in os.readlink(f"/proc/{p}/exe")
+    ]
+    size = sum(path.stat().st_size for path in local.folder(id).glob("*-*.jsonl"))
+    resource.prlimit(pid, resource.RLIMIT_FSIZE, (size + 40, size + 40))
+    local.type(id, "a prompt that does not fit any more")
+    local.until(id, "failed")
+    assert "File too large" in local.box.cli("logs", id).stdout
+    texts = [e["parts"][0].get("text") for e in local.log(id) if e["type"] == "message"]
+    assert texts[-1] == "One."

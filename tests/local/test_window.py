@@ -104,7 +104,8 @@ def test_compact_says_what_it_did_and_keeps_what_the_person_wants(local: Local) 
 
 
 def test_a_long_paste_is_one_piece_and_arrives_whole(local: Local) -> None:
-    id = local.spawn("one")["id"]
+    local.box.env["OPENCLAW_LOCAL_WINDOW"] = "1000000"
+    id = local.spawn("one", "--budget-tokens", "1000000")["id"]
     local.until(id, "idle")
     text = "\n".join(f"line {n} of a long message with ünïcode 漢字" for n in range(3000))
     assert local.box.json("send", id, "-", stdin=text)["verdict"] == "delivered"
