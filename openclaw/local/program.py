@@ -9,7 +9,7 @@ import os
 import platform
 import signal
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from openclaw.context.tokens import estimate
@@ -152,18 +152,17 @@ class _Program:
         """Turn after turn. One that a kill has cut off is finished first, if nobody says anything else."""
         try:
             if resumed and self.prompts.empty() and (self.conversation.open_calls or self.conversation.owes_answer):
-                await self._take(None)
+                await self._take(self.agent.turn(None))
             elif not self.given.prompt and resumed:
                 self.report("Stop")
             while True:
                 text = await self.prompts.get()
                 if slash.known(text) == "/compact":
-                    self.turn = asyncio.create_task(slash.compact(text, self.agent))
-                    await self.turn
+                    await self._take(slash.compact(text, self.agent))
                 elif slash.known(text):
                     slash.run(text, self.agent, self.settings)
                 else:
-                    await self._take(text)
+                    await self._take(self.agent.turn(text))
         except Halted as error:
             self.halted = str(error)
             self.window.line(self.halted, "error")
@@ -175,8 +174,8 @@ class _Program:
             self.report("StopFailure", error=said)
             self.window.stop()
 
-    async def _take(self, prompt: str | None) -> None:
-        self.turn = asyncio.create_task(self.agent.turn(prompt))
+    async def _take(self, turn: Coroutine[Any, Any, None]) -> None:
+        self.turn = asyncio.create_task(turn)
         try:
             await self.turn
         except asyncio.CancelledError:

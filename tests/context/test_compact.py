@@ -13,6 +13,7 @@ from openclaw.context.compact import Compacted, compact, tokens
 from openclaw.context.forms import anthropic, files, openai
 from openclaw.context.history import Call, Message, Result, Text, orphans
 from openclaw.context.ledger import reading, sayings
+from openclaw.context.ledger.text import written
 from openclaw.context.policy import Policy
 from openclaw.context.repair import repaired
 from openclaw.context.tokens import estimate
@@ -142,6 +143,41 @@ def test_a_stored_result_says_where_it_is_and_what_it_began_with() -> None:
     assert later.report.steps[0] == "mask"
 
 
+def turn(word: str, count: int) -> list[Message]:
+    """What the user said, and so many rounds of the model."""
+    found = [Message("user", (Text(word),))]
+    for number in range(count):
+        calls = Call(f"{number}", "run", "{}"), Call(f"{number}b", "run", "{}")
+        found.append(Message("assistant", (Text(word), *calls)))
+        found += [Message("tool", (Result(f"{number}", "out"),)), Message("tool", (Result(f"{number}b", "out"),))]
+    return found
+
+
+def test_the_last_exchanges_are_those_of_the_user_and_rounds_where_one_is_long() -> None:
+    def kept(history: list[Message], keep: int) -> list[str]:
+        parts = units(history)
+        return [f"{unit.head.role[0]}:{unit.head.text}" for unit in parts[tail_start(parts, keep) :]]
+
+    history = [*turn("one", 2), *turn("two", 1), *turn("three", 2)]
+    assert kept(history, 0) == []
+    assert kept(history, 1) == ["u:three", "a:three", "a:three"]
+    assert kept(history, 2) == ["u:two", "a:two", "u:three", "a:three", "a:three"]
+    assert len(kept(history, 9)) == len(units(history))
+    assert kept([*turn("one", 1), *turn("long", 40)], 1) == ["a:long"] * 12
+    assert kept([*turn("one", 1), *turn("long", 40)], 10) == ["a:long"] * 30
+
+
+def test_twice_equals_once_where_only_what_was_left_out_makes_a_state_small_enough() -> None:
+    names = " ".join(f"first_name_{number}" for number in range(120))
+    history = [Message("user", (Text("Look."),))]
+    for number in range(9):
+        history += [Message("assistant", (Call(f"{number}", "look_around", "{}"),))]
+        history += [Message("tool", (Result(f"{number}", names.replace("first", f"name{number}")),))]
+    done = small(history, Policy(keep_last=0))
+    assert done.report.steps == ("mask", "reset")
+    assert small(done.messages, Policy(keep_last=0)).messages == done.messages
+
+
 def test_decisions_and_small_talk() -> None:
     said = [
         ("user", "Which database do we take for the ledger?"), ("assistant", "Decision: SQLite, in WAL mode. " * 3),
@@ -153,9 +189,16 @@ def test_decisions_and_small_talk() -> None:
     done = small(history, Policy(keep_last=0))
     texts = [message.text for message in done.messages]
     assert texts[:3] == ["Which database do we take for the ledger?", "Never push to main.", "ok"]  # "ok" is an answer
-    assert "Decision: SQLite, in WAL mode." in texts[3] and "- Never push to main." in texts[3]
+    assert "## Decisions\n- Decision: SQLite, in WAL mode." in texts[3] and "- Never push to main." in texts[3]
     assert "- thanks!\n- how is it going?" in texts[3]
     assert done.report.dropped == 4
+
+
+def test_what_is_a_decision() -> None:
+    last = "Conclusion: it holds. See src/decision.py."
+    text = f"Let me look.\n**Decisions:**\n\n- keep `a_b`\n- drop c\n\nNow on.\n{last}"
+    assert sayings.decisions(text) == ["**Decisions:**", "- keep `a_b`", "- drop c", last]
+    assert sayings.decisions("Reading src/decision.py now.") == []
 
 
 def test_a_state_is_merged_and_not_nested() -> None:
@@ -179,3 +222,32 @@ def test_a_summary_is_kept_above_the_facts() -> None:
     assert reading.read(text).summary.startswith("All parts are fine.")
     again = small([*done.messages, *rounds(30)[2:]], Policy(keep_last=0))
     assert "All parts are fine." in again.messages[-1].text
+
+
+def test_what_a_state_says_is_read_back_and_said_again() -> None:
+    """Nothing of it is lost when it is merged with nothing new."""
+    said = [
+        ("Edit", '{"file_path": "/w/src/app/tree.py", "old_string": "old_name", "new_string": "new_name"}', "done"),
+        ("Read", '{"file_path": "/w/src/app/seen_file.py"}', "def seen_function(): pass"),
+        ("Bash", '{"command": "make test_all"}', "Exit code 2\nTypeError: bad operand\n2 failed, 3 passed"),
+        ("Bash", '{"command": "git commit -m x"}', "[main 1a2b3c4] Mend the tree\n 1 file changed"),
+        ("TodoWrite", '{"todos": [{"content": "port it", "status": "in_progress"}]}', "ok"),
+        ("Task", '{"prompt": "look"}', "the other_name is in lib/far/away.rs"),
+    ]
+    history = [Message("user", (Text("Please mend it; never touch lib/."),))]
+    for number, (name, asked, result) in enumerate(said):
+        calls = (Text("Decision: go on.\nIt stands as it should."), Call(f"{number}", name, asked))
+        history += [Message("assistant", calls), Message("tool", (Result(f"{number}", result + "\npad" * 200),))]
+    text = small(history, Policy(keep_last=0)).messages[-1].text
+    facts = reading.read(text)
+    assert facts.task == "Please mend it; never touch lib/." and facts.root == "/w/src/app"
+    assert list(facts.decisions) == ["Decision: go on."] and facts.todos == ["[>] port it"]
+    assert facts.files["tree.py"].edits == 1 and {"seen_file.py", "lib/far/away.rs"} <= set(facts.files)
+    assert facts.commits == {"1a2b3c4 Mend the tree": -1}
+    ran = facts.commands["make test_all"]
+    assert ran.failed and "TypeError: bad operand" in ran.outcome
+    assert {"old_name", "new_name", "seen_function", "other_name"} <= set(facts.names)
+    assert facts.names["new_name"].sources == {"tree.py": 1}
+    assert facts.tools["Edit"] == ["file_path", "old_string", "new_string"]
+    again = written(facts, 400, estimate, 13, 1)
+    assert sorted(again.split("\n")[1:]) == sorted(text.split("\n")[1:])

@@ -12,8 +12,9 @@ LINE = 600  # characters: a longer line is a paragraph, of which only the senten
 PIECE = re.compile(r"[^\n]+")
 SENTENCE = re.compile(r"(?<=[.!?。！？])(?<!\.\.\.)\s+(?=[A-Z\"'`*(\[\d]|[^\x00-\x7f])")
 DECIDED = re.compile(
-    r"\b(?:decision|decided|we agreed|agreed (?:to|on|that)|settled on|(?:I|we|I've|we've) (?:chose|chosen|opted)"
-    r"|chose to|we(?:'ll| will) (?:go with|use|keep|stick)|(?:let's|I'll|I will|going to) go with|conclusion:"
+    r"(?<![\w/.-])(?:decisions?(?![./_-]\w)|decided|we agreed|agreed (?:to|on|that)"
+    r"|settled on|(?:I|we|I've|we've) (?:chose|chosen|opted)"
+    r"|chose to|we(?:'ll| will) (?:go with|use|keep|stick)|(?:let's|I'll|I will|going to) go with|conclusion"
     r"|final(?:ly)? choice"
     r"|from now on|entscheid\w+|décid\w+|decisión|decisione)\b|決定|决定|решен[оие]",
     re.I,
@@ -70,9 +71,15 @@ def decisions(text: str) -> list[str]:
     if not DECIDED.search(text):
         return []
     found: list[str] = []
-    for line in map(str.strip, PIECE.findall(text)):
+    listed = False  # under a line that announces them, each line is one
+    for line in map(str.strip, text.split("\n")):
         if DECIDED.search(line):
             found += [line] if len(line) < LINE else [s for s in SENTENCE.split(line) if DECIDED.search(s)]
+            listed = line.rstrip("*_").endswith(":")
+        elif listed and line:
+            found.append(line)
+        else:
+            listed = listed and found[-1].rstrip("*_").endswith(":")  # a blank line may stand before the first
     return found
 
 
