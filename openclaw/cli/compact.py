@@ -143,7 +143,7 @@ def _tell(report: dict[str, Any]) -> None:
 
 _COUNTED = (
     ("stored", "results stored"), ("masked", "results left out"), ("summarised", "messages summarised"),
-    ("dropped", "of small talk dropped"), ("kept", "of the last exchanges kept"),
+    ("dropped", "of small talk dropped"), ("kept", "messages of the last exchanges kept"),
 )  # fmt: skip
 _MENDED = {"moved": "results moved to their calls", "unanswered": "calls without a result",
            "unasked": "results without a call left out"}  # fmt: skip

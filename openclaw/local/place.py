@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -69,18 +70,21 @@ def keep(place: Place, text: str, source: str) -> str:
 
 
 def keep_aside(place: Place, text: str) -> str:
-    """Store a text; the id by which `read_result` finds it again."""
-    os.makedirs(place.results, mode=0o700, exist_ok=True)
-    number = len(os.listdir(place.results)) + 1
-    while True:
-        path = os.path.join(place.results, f"r{number}.txt")
-        try:
-            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            break
-        except FileExistsError:
-            number += 1
-    with open(fd, "w", encoding="utf-8", errors="replace") as file:
-        file.write(text)
+    """Store a text; the id by which `read_result` finds it again, the same for the same text."""
+    data = text.encode("utf-8", "replace")
+    id = f"r{hashlib.sha256(data).hexdigest()[:8]}"
+    path = os.path.join(place.results, f"{id}.txt")
+    if not os.path.exists(path):
+        os.makedirs(place.results, mode=0o700, exist_ok=True)
+        save(path, data)
+    return id
+
+
+def save(path: str, data: bytes) -> None:
+    """Write a file, 0600, whole or not at all."""
+    fd = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with open(fd, "wb") as file:
+        file.write(data)
         file.flush()
-        os.fsync(file.fileno())
-    return f"r{number}"
+        os.fsync(fd)
+    os.replace(f"{path}.new", path)

@@ -15,12 +15,12 @@ from typing import Any
 from openclaw.context.tokens import estimate
 from openclaw.context.window import Triggers, pruning
 from openclaw.errors import BadInput, NotFound, OpenclawError
-from openclaw.local import endpoints, shrink, slash, tools
+from openclaw.local import endpoints, slash, tools
 from openclaw.local.agent import Agent, Retry
 from openclaw.local.budget import Budget, Halted
 from openclaw.local.conversation import Conversation
 from openclaw.local.endpoints import Target
-from openclaw.local.place import Place
+from openclaw.local.place import Place, save
 from openclaw.local.reports import Reports
 from openclaw.local.tools import Tool
 from openclaw.local.window import Window
@@ -116,7 +116,7 @@ class _Program:
             self.conversation.close()
         if not self.halted:
             return FAILED if self.failed else 0
-        shrink.save(os.path.join(os.path.dirname(self.conversation.path), "ending"), "halted")
+        save(os.path.join(os.path.dirname(self.conversation.path), "ending"), b"halted")
         return HALTED
 
     def interrupt(self) -> bool:

@@ -12,7 +12,7 @@ from openclaw.context.window import ContextWindow, Triggers
 from openclaw.local import aside, shrink
 from openclaw.local.budget import TARGET, Budget, Halted
 from openclaw.local.conversation import Conversation
-from openclaw.local.place import Place
+from openclaw.local.place import Place, save
 from openclaw.local.screen import Screen
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ class Room:
         """Compact where it is due, warn where it soon will be. Halted: the budget is used up."""
         conversation, window = self.conversation, self._window
         assert window is not None
+        if self.budget.level(conversation.sent()) == "halt":
+            raise Halted(self._halted(conversation.sent()))
         if why := window.due(conversation.seen(), self._clock()):
             before, policy = conversation.context(), window.policy()
             full = before >= window.triggers.threshold  # else it has room, and what was asked for is a smaller one
@@ -58,8 +60,6 @@ class Room:
             )
             if problem := window.compacted(before, conversation.context(), self._clock()):
                 self.screen.line(problem, "error")
-        if self.budget.level(conversation.sent()) == "halt":
-            raise Halted(self._halted(conversation.sent()))
         level = self.budget.level(conversation.grown())
         if level in ("compact", "halt") and self.budget.limit:
             why = f"its budget: {self.budget.shown(conversation.grown())}"
@@ -103,7 +103,7 @@ class Room:
     def _halted(self, tokens: int) -> str:
         """Save what a new session needs, and say how to go on."""
         path = os.path.join(os.path.dirname(self.conversation.path), "summary.md")
-        shrink.save(path, shrink.summary(self.conversation.messages, self.conversation.path))
+        save(path, shrink.summary(self.conversation.messages, self.conversation.path).encode("utf-8", "replace"))
         self.conversation.note("halted", tokens=tokens, limit=self.budget.limit, summary=path)
         return (
             f"halted: its budget is used up ({self.budget.shown(tokens)}). Its state is saved; go on in a new session: "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -23,7 +22,7 @@ KEPT = (10, 4, 1)  # exchanges at the end that stay as they are: fewer where the
 ROUNDS = ((6, False), (3, False), (1, False), (1, True))
 LARGE = 20  # so many fill the target: a result of more tokens is large
 HOW = "read_result with that id"
-ASIDE = re.compile(r'read_result with id "(r\d+)"')  # in a result whose whole is stored already
+ASIDE = re.compile(r'read_result with id "(r\w+)"')  # in a result whose whole is stored already
 
 
 class Shrunk(NamedTuple):
@@ -85,15 +84,6 @@ def summary(history: Sequence[Message], path: str) -> str:
     said = [message.text for message in found if message.role != "system" and message.text]
     last = next((m.text for m in reversed(history) if m.role == "assistant" and m.text), "")
     return "\n\n".join([*said, *([f"The model's last words were:\n\n{last}"] if last else [])]) + "\n"
-
-
-def save(path: str, text: str) -> None:
-    """Write a file, whole or not at all."""
-    with open(f"{path}.new", "w", encoding="utf-8", errors="replace") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(f"{path}.new", path)
 
 
 def _compacted(

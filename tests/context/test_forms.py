@@ -128,6 +128,12 @@ def test_claude_code_there_and_back() -> None:
     assert len(files.write(less).splitlines()) == len(TRANSCRIPT) - 5
 
 
+def test_the_transcript_of_an_agent_inside_is_all_aside() -> None:
+    found = files.read(text([{**row, "isSidechain": True} for row in TRANSCRIPT]))
+    assert len(found.messages) == 7  # with the one that stood aside in it
+    assert len(files.write(found).splitlines()) == len(TRANSCRIPT)
+
+
 def test_openclaw_there_and_back(tmp_path: Path) -> None:
     said = [
         Message("user", (Text("go"),), "2026-01-01T00:00:00Z"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -176,9 +177,10 @@ def test_a_command_that_prints_without_end_is_ended(bench: Bench) -> None:
 def test_a_long_result_is_kept_aside_and_can_be_read_back(bench: Bench) -> None:
     said = bench.call("run", command="seq 1 20000")
     assert said.startswith("1\n2\n") and said.endswith("\n20000") and len(said) < bench.place.chars + 400
-    assert 'read_result with id "r1"' in said
-    assert bench.call("read_result", id="r1", line=10_000, lines=2).startswith("10000\t10000\n10001\t10001\n")
-    assert "no stored result" in bench.refused("read_result", id="../r1")
+    [id] = re.findall('read_result with id "(r[0-9a-f]{8})"', said)
+    assert bench.call("run", command="seq 1 20000") == said
+    assert bench.call("read_result", id=id, line=10_000, lines=2).startswith("10000\t10000\n10001\t10001\n")
+    assert "no stored result" in bench.refused("read_result", id=f"../results/{id}")
     assert "no stored result" in bench.refused("read_result", id="r2")
 
 

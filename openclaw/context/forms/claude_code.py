@@ -22,8 +22,9 @@ def decode(lines: Sequence[Any], where: str = "the transcript") -> Conversation:
     """The conversation, over its compactions too; the frame is all lines, as they were."""
     found: list[Message] = []
     open_calls: dict[str, int] = {}  # message id → place in `found`, until the user says something
+    aside = not any(_spoken(line) for line in lines)  # an agent inside writes a file of its own, all of it aside
     for number, line in enumerate(lines):
-        if not _spoken(line):
+        if not _spoken(line, aside):
             continue
         message = _message(line, number, f"{where}: line {number + 1}")
         if message.role == "assistant":
@@ -43,8 +44,9 @@ def encode(conversation: Conversation) -> list[Any]:
     kept: dict[int, Message] = {n: m for m in conversation.messages for n in m.extra.get(FORM, {}).get("lines", ())}
     found: list[Any] = []
     written: set[int] = set()
+    aside = not any(_spoken(line) for line in conversation.frame)
     for number, line in enumerate(conversation.frame):
-        if not _spoken(line):
+        if not _spoken(line, aside):
             found.append(line)
         elif (message := kept.get(number)) and id(message) not in written:
             if _again(message, conversation.frame) == message:
@@ -74,8 +76,10 @@ def is_transcript(line: Any) -> bool:
     return isinstance(line, Mapping) and "type" in line and any(mark in line for mark in marks)
 
 
-def _spoken(line: Any) -> bool:
-    if not isinstance(line, Mapping) or line.get("type") not in ("user", "assistant") or line.get("isSidechain"):
+def _spoken(line: Any, aside: bool = False) -> bool:
+    if not isinstance(line, Mapping) or line.get("type") not in ("user", "assistant"):
+        return False
+    if line.get("isSidechain") and not aside:
         return False
     message = line.get("message")
     return isinstance(message, Mapping) and message.get("model") != SYNTHETIC and "content" in message

@@ -24,6 +24,7 @@ WHERE = " All of them: {where}."
 # shares of the tokens that a section may take; files and names get what is left
 SHARES = {"todos": 0.10, "status": 0.06, "reports": 0.04, "preferences": 0.03, "leanings": 0.03, "commits": 0.06,
           "runs": 0.07, "errors": 0.03, "tools": 0.03}  # fmt: skip
+TOLD, ROOMY = ("status", "reports", "preferences", "leanings", "runs", "errors"), 2_000
 FILES = 0.6  # of what is left, at most this much for the paths; the names take the rest
 LENGTH = 0.03  # of a name's worth for each letter: two short names for one long one
 Count = Callable[[str], int]
@@ -89,14 +90,14 @@ def _written(
     sections[DECIDED] = [f"- {line}" for line in facts.decisions]
     room.left -= sum(count(line) + 1 for line in sections[SMALL] + sections[DECIDED])
     sections[TASK] = _task(facts, room, tokens)
-    sections[PREFERRED] = _recent(facts.preferences, room, SHARES["preferences"] * tokens)
+    sections[PREFERRED] = _recent(facts.preferences, room, _share("preferences", tokens))
     told_already = "\n".join(sections[TASK])
     why = {line: at for line, at in facts.leanings.items() if clipped(line, 60).rstrip("…") not in told_already}
-    sections[PREFERRED] += _recent(why, room, SHARES["leanings"] * tokens)
-    sections[RAN] = _recent(facts.commits, room, SHARES["commits"] * tokens, "- commit ")
-    sections[RAN] += _commands(facts, room, SHARES["runs"] * tokens)
-    sections[ERRORS] = _errors(facts, room, SHARES["errors"] * tokens)
-    calls = room.take((f"{name}({', '.join(keys)})" for name, keys in facts.tools.items()), SHARES["tools"] * tokens)
+    sections[PREFERRED] += _recent(why, room, _share("leanings", tokens))
+    sections[RAN] = _recent(facts.commits, room, _share("commits", tokens), "- commit ")
+    sections[RAN] += _commands(facts, room, _share("runs", tokens))
+    sections[ERRORS] = _errors(facts, room, _share("errors", tokens))
+    calls = room.take((f"{name}({', '.join(keys)})" for name, keys in facts.tools.items()), _share("tools", tokens))
     sections[TOOLS] = [f"- {'; '.join(calls)}"] if calls else []
     told = set(WORD.findall("\n".join(line for lines in sections.values() for line in lines)))
     room.left -= sum(count(f"## {title}") + 1 for title, lines in sections.items() if lines)
@@ -114,13 +115,18 @@ def _task(facts: Facts, room: Room, tokens: int) -> list[str]:
     if facts.latest and facts.latest != facts.task:
         asked.append(f"- asked last: {facts.latest}")
     lines = room.take(asked, room.left)
-    lines += room.take([f"- {todo}" for todo in facts.todos], SHARES["todos"] * tokens)
+    lines += room.take([f"- {todo}" for todo in facts.todos], _share("todos", tokens))
     reports = {line: at for line, at in facts.reports.items() if line[:60].rstrip("…") not in facts.status}
-    lines += _recent(reports, room, SHARES["reports"] * tokens, "- then: ")
+    lines += _recent(reports, room, _share("reports", tokens), "- then: ")
     now = [f"- now: {clipped(facts.status, letters)}" for letters in (700, 400, 240, 120, 60)] if facts.status else []
-    most = SHARES["status"] * tokens
+    most = _share("status", tokens)
     fits = next((line for line in now if room.count(line) < most), None)
     return lines + (room.take([fits], most) if fits else [])
+
+
+def _share(name: str, tokens: int) -> float:
+    """The tokens of a section: of what is said and done more in a long text, where names have room enough anyway."""
+    return SHARES[name] * tokens * (min(max(tokens / ROOMY, 1.0), 2.0) if name in TOLD else 1.0)
 
 
 def _recent(found: dict[str, int], room: Room, most: float, mark: str = "- ") -> list[str]:
