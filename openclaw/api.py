@@ -63,14 +63,15 @@ def sessions_spawn(
     budget_tokens: int | None = None,
     sandbox: bool = False,
     prefix: str | None = None,
+    role: str | None = None,
     on_context: str | None = None,
     settings: Settings | None = None,
 ) -> Session:
     """Start one isolated sub-agent; it runs when this returns.
 
     `inject` takes `PATH`, `PATH:A-B` and globs, relative to `cwd`. `worktree` gives it a git worktree and a new branch
-    of that name, or with "" one named after it; `sandbox` encloses it with bubblewrap;
-    `prefix` is full, lean or none, else what its type says; `on_context` is warn or compact, else as is set.
+    of that name, or with "" one named after it; `sandbox` encloses it with bubblewrap; `prefix` is full, lean or none,
+    else what its type says; `role` names one of `openclaw roles`; `on_context` is warn or compact, else as is set.
     Raises Refused (and starts nothing) when a guard says no, BadInput when an argument can't be understood, Unavailable
     when tmux, the program or bubblewrap is missing.
     """
@@ -81,7 +82,7 @@ def sessions_spawn(
         raise BadInput(f"scope has no key {sorted(unknown)[0]!r}", "it has can_read, can_write and timeout")
     timeout = wanted.get("timeout")
     texts = {"task": task, "agent": agent, "model": model, "type": type, "template": template, "name": name}
-    texts |= {"prefix": prefix, "on_context": on_context}
+    texts |= {"prefix": prefix, "role": role, "on_context": on_context}
     for what, text in texts.items():
         if text is not None and not isinstance(text, str):
             raise BadInput(f"{what}={text!r:.60} is not a text", f'give a str: {what}="…"')
@@ -107,6 +108,7 @@ def sessions_spawn(
         worktree=worktree,
         sandbox=sandbox,
         prefix=prefix,
+        role=role,
         on_context=on_context,
     )
     return spawn(Fleet(settings), [request])[0]

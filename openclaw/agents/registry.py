@@ -25,6 +25,7 @@ class Agent(NamedTuple):
     prompt: Words
     about: str = ""
     model: Words = ()
+    models: Words = ()
     system_prompt: Words = ()
     type: str = ""
     new_conversation: str = "none"

@@ -6,13 +6,17 @@ import json as jsons
 import os
 import sys
 from argparse import ArgumentParser
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openclaw import render
 from openclaw.cli.context import complete, json_argument, named
 from openclaw.cli.context import fleet as open_fleet
 from openclaw.errors import BadInput, Unavailable
+from openclaw.settings import Settings
 from openclaw.units import parse_count
+
+if TYPE_CHECKING:
+    from openclaw.roles.summarize import Summarizer
 
 FORMATS = ("auto", "openai", "anthropic", "claude-code", "openclaw")
 TARGETS = ("openai", "anthropic", "openclaw")
@@ -49,12 +53,10 @@ def compact(
         return _undo(undo, json)
     if words:
         return _live(words)
-    if model != "none":
-        raise Unavailable(f"no summary can be had from {model} yet", "leave out --model: it is made without one")
     if json and output == "-":
         raise BadInput("--json and --out - would both be written to standard output", "give --out a file")
     assert source is not None
-    return _file(source, output, form, to, _policy(limit, target, keep_last), json)
+    return _file(source, output, form, to, _policy(limit, target, keep_last), model, json)
 
 
 def _tokens(option: str) -> Any:
@@ -72,23 +74,42 @@ def _policy(limit: int | None, target: int | None, keep_last: int) -> Any:
     return Policy(target=target if target is not None else (limit or 0) // 2, keep_last=keep_last)
 
 
-def _file(source: str, output: str | None, form: str, to: str | None, policy: Any, json: bool) -> int:
+def _summarizer(model: str, settings: Settings) -> Summarizer | None:
+    """Who writes the summary. BadInput, NotFound: there is no such name; one that can't be reached is told later."""
+    if model == "none":
+        return None
+    from openclaw.models import targets
+    from openclaw.roles.summarize import Summarizer
+
+    try:
+        targets.target(model, settings)
+    except Unavailable:
+        pass
+    return Summarizer(settings, model)
+
+
+def _file(source: str, output: str | None, form: str, to: str | None, policy: Any, model: str, json: bool) -> int:
     from openclaw.context.backup import Backup, replace
     from openclaw.context.compact import compact as run
     from openclaw.context.forms import files
     from openclaw.context.tokens import estimate
 
     fleet = open_fleet()
+    summarizer = _summarizer(model, fleet.settings)
     data = _bytes(source)
     name = "standard input" if source == "-" else source
     found = files.read(data, form, name)
     backup = Backup(fleet.state_dir)
     kept = backup.keep(data)
-    done = run(found.messages, policy, count=estimate, store=backup.store, where=kept.path)
+    done = run(found.messages, policy, count=estimate, store=backup.store, summarize=summarizer, where=kept.path)
     to = to or files.API_OF[found.form]
     messages = files.listed(done.messages, to)
     text = jsons.dumps(messages) + "\n"  # ASCII: half of a surrogate pair can't be written otherwise
     report = {"format": found.form, "to": to, "backup": kept.path, **done.report.as_json()}
+    if summarizer:
+        report["summary"] = summarizer.notes
+        for note in [] if json else summarizer.notes:
+            (render.progress if summarizer.done else render.warn)(note)
     if output is None and json:
         render.document(report | {"messages": messages})
         return 0

@@ -43,6 +43,8 @@ def show(fleet: Fleet, planned: Sequence[Planned], many: bool, json: bool) -> in
             render.out(f"its first request: ≈{cost.request} tokens; a default start: ≈{cost.default}")
         for told in prefix.tell(agent, task, environ, costs=cost is not None):
             render.out(render.clean(told))
+        for told in task.role.told if task.role else ():
+            render.out(render.clean(told))
         for missing in task.missing:
             render.out(render.paint(f"not there, so not loaded: {render.clean(missing)}", "dim"))
         render.out(
@@ -77,6 +79,7 @@ def _as_json(planned: Planned, all_tokens: int, counter: Counter) -> dict[str, A
         "type": task.type,
         "agent": planned.agent.name,
         "model": task.model,
+        "role": task.role.name if task.role else None,
         "cwd": task.cwd,
         "worktree": {"path": planned.tree.path, "branch": planned.tree.branch} if planned.tree else None,
         "scope": task.scope_json(),

@@ -30,6 +30,9 @@ def spawn_arguments(parser: ArgumentParser) -> None:
     add("--agent", metavar="A", help="the program: shell, claude, codex, gemini, opencode, aider, or your own")
     add("--model", metavar="M", help="the model it is told to use")
     add("--type", metavar="T", help="heartbeat, cron, research, code-edit, review, test, sub-agent, direct-chat")
+    add(
+        "--role", metavar="R", help="a role (`openclaw roles`): its text, tools and model, where no flag says otherwise"
+    )
     add("--template", metavar="T", help="a template of your own, or a shipped one")
     add(
         "--inject",
@@ -85,14 +88,14 @@ def spawn(
     if from_file:
         if task or task_file or name:
             raise BadInput("--from names the tasks: leave out TASK, --task-file and --name")
-        requests = from_list(_text(from_file, "--from"), Request(task="", name=None, **flags))
+        requests = from_list(read_text(from_file, "--from"), Request(task="", name=None, **flags))
     else:
         if (task is None) == (task_file is None):
             hint = "give it as TASK, with --task-file F, or many with --from FILE"
             if flags["worktree"]:
                 hint += "; it may have been taken for the BRANCH: put --worktree after it, or write --worktree=BRANCH"
             raise BadInput("one task is needed", hint)
-        text = task if task_file is None else _text(task_file, "--task-file").rstrip("\n")
+        text = task if task_file is None else read_text(task_file, "--task-file").rstrip("\n")
         requests = [Request(task=text or "", name=name, **flags)]
     if dry_run:
         from openclaw.cli.planned import show  # what only --dry-run needs
@@ -119,7 +122,7 @@ def spawn(
     return 0
 
 
-def _text(path: str, flag: str) -> str:
+def read_text(path: str, flag: str) -> str:
     """A file, or standard input; BadInput when it is not text."""
     try:
         if path == "-":

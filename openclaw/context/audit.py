@@ -49,7 +49,8 @@ def must_hold(history: Sequence[Message], count: Count) -> Must:
         asks.append(known.latest)  # nobody answered it yet
     changed = [path for path in known.files if known.files[path].edits]
     changed.sort(key=lambda path: -worth(known.files[path], known.end))
-    names = [word for word in known.names if known.names[word].asked and known.names[word].kind != words.HEX]
+    keys = {key for keys in known.tools.values() for key in keys}  # the tools say them again with every request
+    names = [w for w, name in known.names.items() if name.asked and name.kind != words.HEX and w not in keys]
     names.sort(key=lambda word: -known.names[word].score(known.end, known.files))
     size = sum(count(m.text) for m in history)
     size += sum(count(call.arguments) for m in history for call in m.calls)

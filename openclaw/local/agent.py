@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from openclaw.context.history import Call
 from openclaw.context.window import Triggers
@@ -22,6 +22,9 @@ from openclaw.local.screen import Screen
 from openclaw.local.tools import Tool
 from openclaw.local.wire import Answer, Limits, WireError
 from openclaw.models.targets import Target
+
+if TYPE_CHECKING:
+    from openclaw.roles.summarize import Summarizer
 
 STEPS = 200  # model calls of one turn: what calls tools for ever is stopped
 INTERRUPTED = "was interrupted: it had begun, and its outcome is unknown. Look what is done before you do it again."
@@ -63,11 +66,12 @@ class Agent:
         retry: Retry = Retry(),  # noqa: B008 - a constant
         other: Callable[[], Target | None] = lambda: None,
         triggers: Triggers = Triggers(),  # noqa: B008 - a constant
+        summarizer: Callable[[str], Summarizer | None] = lambda wish: None,
     ) -> None:
         self.conversation, self.place, self.tools = conversation, place, offered
         self.target, self.screen, self.report, self.budget = target, screen, report, budget
         self.limits, self.retry, self._other = limits, retry, other
-        self.room = Room(conversation, budget, triggers, screen, place)
+        self.room = Room(conversation, budget, triggers, screen, place, summarizer)
         self.interrupted = False
         self._model: Any = None
         self.use(target)
@@ -116,7 +120,7 @@ class Agent:
             await self._run_calls()
             if not self.conversation.owes_answer:
                 return
-            self.room.make()
+            await self.room.make()
             self.screen.status("asking")
             answer = await self._ask()
             self.conversation.add(
@@ -142,7 +146,7 @@ class Agent:
                 return answer
             except WireError as error:
                 self.screen.text_end()
-                if error.kind == "overflow" and self.room.overflowed():
+                if error.kind == "overflow" and await self.room.overflowed():
                     continue
                 wait = self.retry.wait(attempt, error.after)
                 again = error.kind == "again" and attempt < self.retry.tries and wait <= self.retry.patience_s

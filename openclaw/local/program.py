@@ -9,7 +9,7 @@ import os
 import platform
 import signal
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from typing import Any
 
 from openclaw.context.tokens import estimate
@@ -26,6 +26,7 @@ from openclaw.local.window import Window
 from openclaw.local.wire import Limits
 from openclaw.models import endpoints, targets
 from openclaw.models.targets import Target
+from openclaw.roles.summarize import Summarizer, configured
 from openclaw.settings import Settings
 
 FAILED, HALTED = 1, 3  # its exit status: something of ours failed; refused by a guard
@@ -91,6 +92,7 @@ class _Program:
             Retry(settings.get("local.retries")),
             self._other,
             _triggers(settings),
+            self._summarizer,
         )
         self.halted = ""
         self.failed = False
@@ -151,15 +153,17 @@ class _Program:
         """Turn after turn. One that a kill has cut off is finished first, if nobody says anything else."""
         try:
             if resumed and self.prompts.empty() and (self.conversation.open_calls or self.conversation.owes_answer):
-                await self._take(None)
+                await self._take(self.agent.turn(None))
             elif not self.given.prompt and resumed:
                 self.report("Stop")
             while True:
                 text = await self.prompts.get()
-                if slash.known(text):
+                if slash.known(text) == "/compact":
+                    await self._take(slash.compact(text, self.agent))
+                elif slash.known(text):
                     slash.run(text, self.agent, self.settings)
                 else:
-                    await self._take(text)
+                    await self._take(self.agent.turn(text))
         except Halted as error:
             self.halted = str(error)
             self.window.line(self.halted, "error")
@@ -171,8 +175,8 @@ class _Program:
             self.report("StopFailure", error=said)
             self.window.stop()
 
-    async def _take(self, prompt: str | None) -> None:
-        self.turn = asyncio.create_task(self.agent.turn(prompt))
+    async def _take(self, turn: Coroutine[Any, Any, None]) -> None:
+        self.turn = asyncio.create_task(turn)
         try:
             await self.turn
         except asyncio.CancelledError:
@@ -185,6 +189,10 @@ class _Program:
         found = [targets.target(name, self.settings) for name in names]
         at = next((i for i, each in enumerate(found) if each.name == self.agent.target.name), -1)
         return found[at + 1] if at + 1 < len(found) else None
+
+    def _summarizer(self, wish: str) -> Summarizer | None:
+        """Who summarises; nobody where no model is set for it."""
+        return Summarizer(self.settings, wish=wish) if configured(self.settings) else None
 
     def _figures(self) -> str:
         c, agent = self.conversation, self.agent

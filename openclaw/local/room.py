@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from openclaw.context.policy import Policy
 from openclaw.context.window import ContextWindow, Triggers
-from openclaw.local import shrink
+from openclaw.local import aside, shrink
 from openclaw.local.budget import TARGET, Budget, Halted
 from openclaw.local.conversation import Conversation
 from openclaw.local.place import Place, save
 from openclaw.local.screen import Screen
+
+if TYPE_CHECKING:
+    from openclaw.roles.summarize import Summarizer
 
 OVERFLOWS = 3  # compactions in a row because the server said that it is too long
 
@@ -27,10 +31,12 @@ class Room:
         triggers: Triggers,
         screen: Screen,
         place: Place,
+        summarizer: Callable[[str], Summarizer | None] = lambda wish: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.conversation, self.budget, self.triggers = conversation, budget, triggers
         self.screen, self.place, self._clock = screen, place, clock
+        self.summarizer = summarizer
         self._warned = False
         self._overflows = 0
         self._window: ContextWindow | None = None
@@ -40,7 +46,7 @@ class Room:
         triggers = self.triggers._replace(window=window)
         self._window = ContextWindow(triggers, Policy(), self._clock(), self.conversation.fixed())
 
-    def make(self) -> None:
+    async def make(self) -> None:
         """Compact where it is due, warn where it soon will be. Halted: the budget is used up."""
         conversation, window = self.conversation, self._window
         assert window is not None
@@ -49,7 +55,7 @@ class Room:
         if why := window.due(conversation.seen(), self._clock()):
             before, policy = conversation.context(), window.policy()
             full = before >= window.triggers.threshold  # else it has room, and what was asked for is a smaller one
-            self.compact(
+            await self.compact(
                 (policy.target or window.triggers.threshold // 2) if full else None, why, keep_last=policy.keep_last
             )
             if problem := window.compacted(before, conversation.context(), self._clock()):
@@ -57,30 +63,37 @@ class Room:
         level = self.budget.level(conversation.grown())
         if level in ("compact", "halt") and self.budget.limit:
             why = f"its budget: {self.budget.shown(conversation.grown())}"
-            self.compact((conversation.first or 0) + round(self.budget.limit * TARGET), why)
+            await self.compact((conversation.first or 0) + round(self.budget.limit * TARGET), why)
             if self.budget.level(conversation.grown()) == "halt":
                 raise Halted(self._halted(conversation.grown()))
         elif level == "warn" and not self._warned:
             self._warned = True
             self.screen.line(f"80 % of its budget is used: {self.budget.shown(conversation.grown())}", "warn")
 
-    def overflowed(self) -> bool:
+    async def overflowed(self) -> bool:
         """The server says that it is too long: compact further; False when that has not helped."""
         self._overflows += 1
         most = self._window.triggers.window if self._window else self.conversation.context()
         target = min(self.conversation.context(), most) // 2**self._overflows
-        return self._overflows <= OVERFLOWS and self.compact(target, "the server says it is too long")
+        return self._overflows <= OVERFLOWS and await self.compact(target, "the server says it is too long")
 
     def answered(self) -> None:
         """A request went through."""
         self._overflows = 0
 
-    def compact(self, target: int | None, why: str, wish: str = "", keep_last: int = shrink.KEPT[0]) -> bool:
+    async def compact(self, target: int | None, why: str, wish: str = "", keep_last: int = shrink.KEPT[0]) -> bool:
         """Make it `target` tokens, None: as few as it gets; whether it became smaller. `wish` says what matters, in a
-        person's words."""
+        person's words. A model that summarises is asked beside the window, which stays alive."""
         conversation, before = self.conversation, self.conversation.context()
         aim = None if target is None else conversation.estimated(target)
-        found = shrink.shrunk(conversation.messages, aim, self.place, wish, conversation.path, keep_last)
+        given = list(conversation.messages), aim, self.place, wish, conversation.path, keep_last
+        if summarizer := self.summarizer(wish):
+            self.screen.status("summarising")
+            found = await aside.call(lambda: shrink.shrunk(*given, summarizer))
+            for note in summarizer.notes if not found or found.fits else ["its summary would have been too long"]:
+                self.screen.line(note)
+        else:
+            found = shrink.shrunk(*given)
         if found is None:
             return False
         conversation.compact(found.messages, why, before=before, done=found.done)

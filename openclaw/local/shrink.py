@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from openclaw.context import marks
-from openclaw.context.compact import compact
+from openclaw.context.compact import Summarize, compact
 from openclaw.context.history import Message, Part, Result, Text
 from openclaw.context.ledger.text import MARK as STATE
 from openclaw.context.policy import Policy
@@ -25,10 +26,11 @@ ASIDE = re.compile(r'read_result with id "(r\w+)"')  # in a result whose whole i
 
 
 class Shrunk(NamedTuple):
-    """The conversation for the next request, and what was done, for people."""
+    """The conversation for the next request, and what was done, for people. `fits`: with what a model wrote, if any."""
 
     messages: list[Message]
     done: str
+    fits: bool
 
 
 def shrunk(
@@ -38,20 +40,22 @@ def shrunk(
     wish: str = "",
     path: str = "",
     keep_last: int = KEPT[0],
+    summarize: Summarize | None = None,
 ) -> Shrunk | None:
     """The conversation in `target` estimated tokens, or as near as it gets; None when it can't become smaller.
 
     Without a target all goes that may, but for the last exchanges: the more of them, the better.
 
     Pairs stay whole, and system prompts, what the user said and decisions as they are. `wish` is what a person wants
-    kept, `path` is where all of it stands.
+    kept, `path` is where all of it stands. `summarize` asks a model: only what is chosen without is done with it.
     """
     before = _tokens(history)
     best, done = list(history), ""
+    way: Callable[[Summarize | None], list[Message]] | None = None
     for keep in sorted({min(keep, keep_last) for keep in KEPT}, reverse=True):
-        found = _compacted(history, target or 1, keep, place, path)
-        if _tokens(found) < _tokens(best):
-            best, done = found, f"the last {f'{keep} exchanges are' if keep > 1 else 'exchange is'} kept"
+        this = partial(_compacted, history, target or 1, keep, place, path)
+        if _tokens(found := this(None)) < _tokens(best):
+            best, way, done = found, this, f"the last {f'{keep} exchanges are' if keep > 1 else 'exchange is'} kept"
         if _tokens(best) <= (before - 1 if target is None else target):
             break
     for rounds, unseen in ROUNDS:
@@ -60,14 +64,18 @@ def shrunk(
         start, last = _start(history, rounds), len(history) if unseen else _start(history, 1)
         large = max(100, target // LARGE)
         tail = [_digested(message, large, place) for message in history[start:last]] + list(history[last:])
-        found = [*_compacted(history[:start], target - _tokens(tail), 0, place, path), *tail]
-        if _tokens(found) < _tokens(best):
-            best, done = found, f"the last {f'{rounds} calls are' if rounds > 1 else 'call is'} kept"
+        this = partial(_before, history[:start], target - _tokens(tail), place, path, tail)
+        if _tokens(found := this(None)) < _tokens(best):
+            best, way, done = found, this, f"the last {f'{rounds} calls are' if rounds > 1 else 'call is'} kept"
     if _tokens(best) >= before:
         return None
+    most = before - 1 if target is None else max(target, _tokens(best))
+    told = way(summarize) if summarize and way else best
+    fits = _tokens(told) <= most
+    best = told if fits else best
     if wish:
         best = _wished(best, wish)
-    return Shrunk(best, done)
+    return Shrunk(best, done, fits)
 
 
 def summary(history: Sequence[Message], path: str) -> str:
@@ -78,10 +86,19 @@ def summary(history: Sequence[Message], path: str) -> str:
     return "\n\n".join([*said, *([f"The model's last words were:\n\n{last}"] if last else [])]) + "\n"
 
 
-def _compacted(history: Sequence[Message], target: int, keep: int, place: Place, path: str) -> list[Message]:
-    policy = Policy(target=max(1, target), keep_last=keep)
-    found = compact(history, policy, count=estimate, store=lambda text: _stored(place, text), where=path, how=HOW)
+def _compacted(
+    history: Sequence[Message], target: int, keep: int, place: Place, path: str, summarize: Summarize | None
+) -> list[Message]:
+    policy, store = Policy(target=max(1, target), keep_last=keep), partial(_stored, place)
+    found = compact(history, policy, count=estimate, store=store, summarize=summarize, where=path, how=HOW)
     return list(found.messages)
+
+
+def _before(
+    old: Sequence[Message], target: int, place: Place, path: str, tail: list[Message], summarize: Summarize | None
+) -> list[Message]:
+    """All of the old compacted, before this tail."""
+    return [*_compacted(old, target, 0, place, path, summarize), *tail]
 
 
 def _stored(place: Place, text: str) -> str:

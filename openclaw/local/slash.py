@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 
 from openclaw.errors import OpenclawError
@@ -29,12 +30,28 @@ def known(text: str) -> str:
     return name if name in NAMES else ""
 
 
+async def compact(text: str, agent: Agent) -> None:
+    """/compact: it may ask a model, and can be interrupted like a turn."""
+    agent.interrupted = False
+    agent.report("PreCompact", trigger="manual")
+    try:
+        if not await agent.room.compact(None, "you asked for it", text.strip().partition(" ")[2].strip()):
+            agent.screen.line("there is nothing to leave out")
+    except asyncio.CancelledError:
+        if not agent.interrupted:
+            raise
+        agent.screen.line("interrupted: nothing was compacted", "warn")
+    finally:
+        agent.screen.status("")
+        agent.report("PostCompact", trigger="manual")
+
+
 def run(text: str, agent: Agent, settings: Settings) -> None:
-    """Do what one of these says; what comes of it is shown on the agent's screen."""
+    """Do what one of these says, but for /compact; what comes of it is shown on the agent's screen."""
     name, _, rest = text.strip().partition(" ")
     try:
         shown = {
-            "/compact": _compact, "/status": _status, "/context": _context, "/model": _model, "/undo": _undo,
+            "/status": _status, "/context": _context, "/model": _model, "/undo": _undo,
             "/help": lambda *_: HELP,
         }[name](agent, settings, rest.strip())  # fmt: skip
     except OpenclawError as error:
@@ -42,15 +59,6 @@ def run(text: str, agent: Agent, settings: Settings) -> None:
         return
     if shown:
         agent.screen.line(shown)
-
-
-def _compact(agent: Agent, settings: Settings, keep: str) -> str:
-    agent.report("PreCompact", trigger="manual")
-    try:
-        smaller = agent.room.compact(None, "you asked for it", keep)
-    finally:
-        agent.report("PostCompact", trigger="manual")
-    return "" if smaller else "there is nothing to leave out"
 
 
 def _status(agent: Agent, settings: Settings, rest: str) -> str:

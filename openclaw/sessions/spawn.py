@@ -37,6 +37,7 @@ from openclaw.terminal.windows import Pane, close, open_windows, session_name
 if TYPE_CHECKING:
     from openclaw.agents.sandbox import Wrap
     from openclaw.models.route import Choice
+    from openclaw.roles.part import Part
     from openclaw.sessions.worktree import Tree
 
 BUDGETS = ("budgets.day_usd", "budgets.day_tokens", "budgets.month_usd", "budgets.month_tokens")
@@ -62,13 +63,19 @@ def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> 
     counter = Counter(fleet.cache_dir, fleet.settings.environ)
     agents, known = registry.load(fleet.settings), templates.load(fleet.settings)
     cuts = {name: agent.prefix for name, agent in agents.items()}
+
+    def cast(role: str, program: str) -> Part:
+        from openclaw.sessions import casting  # only with --role
+
+        return casting.cast(role, registry.get(agents, program), fleet.settings)
+
     planned = []
     for number, request in enumerate(requests, 1):
         try:
             id = ids[number - 1] if ids else new_id()
             tree = _tree(fleet, request, id)
             move = Move(tree.top, tree.path) if tree else None
-            task = prepare(_typed(fleet, request, agents), fleet.settings, counter, known, move, cuts)
+            task = prepare(_typed(fleet, request, agents), fleet.settings, counter, known, move, cuts, cast)
             agent = registry.get(agents, task.agent)
             environ = launch.environment(agent, fleet.settings.environ, task.env)
             launch.check_installed(agent, environ)
@@ -145,6 +152,7 @@ def _row(fleet: Fleet, planned: Planned) -> Session:
         type=task.type,
         agent=agent.name,
         model=task.model,
+        role=task.role.name if task.role else None,
         status="starting",
         cwd=task.cwd,
         worktree=planned.tree.path if planned.tree else None,

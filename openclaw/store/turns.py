@@ -73,6 +73,14 @@ def add(
     )
 
 
+def aside(connection: sqlite3.Connection, id: str, source: str, calls: Iterable[Turn]) -> None:
+    """Record model calls that were made for a session and stand in none of its conversations.
+
+    `source` says what made them. The caller holds the transaction.
+    """
+    connection.executemany(_INSERT, [(id, source, *turn) for turn in calls])
+
+
 def total(connection: sqlite3.Connection, id: str) -> int:
     """All tokens of all its turns: input, written to and read from caches, output."""
     row = connection.execute(

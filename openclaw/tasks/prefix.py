@@ -53,12 +53,16 @@ def decide(
     settings: str | None,
     cwd: str,
     can_cut: Collection[str],
+    role: str = "",
 ) -> Prefix:
-    """The prefix for a program that can cut these parts. What a lean one no longer says of the folder, we say."""
+    """The prefix for a program that can cut these parts. What a lean one no longer says of the folder, we say.
+
+    The text of a `role` comes after the system prompt.
+    """
     kind = wanted if can_cut else "full"
     if kind == "full":
-        return Prefix(wanted=wanted, system_prompt=system_prompt)
-    text = system_prompt or (LEAN if kind == "lean" else NONE)
+        return Prefix(wanted=wanted, system_prompt="\n\n".join(filter(None, (system_prompt, role))))
+    text = "\n\n".join(filter(None, (system_prompt or (LEAN if kind == "lean" else NONE), role)))
     if kind == "none":
         return Prefix(kind, wanted, (), text, settings or "files")
     return Prefix(kind, wanted, tools, f"{text}\nYour working directory is {cwd}", settings or "files")

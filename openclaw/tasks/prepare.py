@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from openclaw.context.tokens import Count, Counter
 from openclaw.errors import BadInput, OpenclawError, Refused
@@ -19,6 +19,9 @@ from openclaw.tasks.prefix import Prefix
 from openclaw.tasks.render import render
 from openclaw.tasks.request import Request, check
 from openclaw.tasks.templates import Template
+
+if TYPE_CHECKING:
+    from openclaw.roles.part import Part
 
 _SHOWN = 5  # files that a refusal names
 
@@ -63,6 +66,7 @@ class Task(NamedTuple):
     prefix: Prefix = Prefix()
     rules: tuple[str, ...] = ()
     worktree: bool = False
+    role: Part | None = None
 
     def scope_json(self) -> dict[str, object]:
         """The scope as a session keeps it; the guard, and who looks for violations, read it."""
@@ -93,12 +97,13 @@ def prepare(
     known: Mapping[str, Template] | None = None,
     move: Move | None = None,
     cuts: Mapping[str, Collection[str]] | None = None,
+    cast: Callable[[str, str], Part] | None = None,
 ) -> Task:
-    """The task that a request asks for. Flags win over the template, the template over the settings.
+    """The task that a request asks for. Flags win over the role, it over the template, the template over the settings.
 
     `known` are the templates, loaded once by whoever prepares many. With `move` files are read where the person is,
     and the task is to be done in the copy: all of it is claimed where neither template nor flags say what. `cuts` are
-    the parts of its prefix (`prefix.PARTS`) that each program can leave out.
+    the parts of its prefix (`prefix.PARTS`) that each program can leave out; `cast` knows how a program plays a role.
     BadInput for what can't be understood or is not there, NotFound for a template, Refused for unsafe files
     (`unsafe_file`), too many tokens (`over_token_limit`) and whatever else is too large (`over_limit`).
     """
@@ -107,7 +112,9 @@ def prepare(
     agent = request.agent or template.agent or settings.get("agent")
     if request.only is not None:
         template = template._replace(files=request.only, files_limit=None, look_in=templates.PLACES)
-    model = request.model or agent  # an agent's name tells the family of its models
+    role = cast(request.role, agent) if cast and request.role else None
+    wanted_model = request.model or (role.model if role else None)
+    model = wanted_model or agent  # an agent's name tells the family of its models
     scope = Scope(
         globs.scope(request.read or (("**",) if template.read is None else template.read), request.cwd),
         globs.scope(request.write or template.write or (), request.cwd),
@@ -122,16 +129,19 @@ def prepare(
     if request.only is not None and missing:
         where = f"it is looked up in {settings.workspace} and {request.cwd}"
         raise BadInput(f"{missing[0][:200]!r}, which is to be injected, does not exist", where)
-    rules = _rules(template, scope, free, cwd)
+    rules = [*(role.text.splitlines() if role and role.aloud else ()), *_rules(template, scope, free, cwd)]
     if template.files_limit is not None and request.max_inject_tokens is None:
         whole = counter.count(render(request.task, defaults, rules), model=model).tokens
         _check_defaults(defaults, template, template.files_limit, whole, counter, model)
     asked = inject.read_all(
         request.inject, request.cwd, settings, counter, allow_secret=request.allow_secret, model=model
     )
-    wanted = request.prefix or template.prefix
+    wanted, own = request.prefix or template.prefix, template.tools
+    if role and role.tools is not None:  # they would be more than that with all that the program has
+        wanted, own = request.prefix or ("lean" if wanted == "full" else wanted), role.tools
     can_cut = (cuts or {}).get(agent, ())
-    around = prefix.decide(wanted, template.tools, template.system_prompt, template.settings, cwd, can_cut)
+    text = role.text if role and not role.aloud else ""
+    around = prefix.decide(wanted, own, template.system_prompt, template.settings, cwd, can_cut, text)
     found = prefix.rules(request.cwd)
     if template.rules and "rules" in {*around.cut} & {*can_cut}:
         asked = [*_project_rules(found, request, settings, counter, model), *asked]
@@ -147,7 +157,7 @@ def prepare(
         type=request.type or template.type,
         template=template.name,
         agent=agent,
-        model=request.model,
+        model=wanted_model,
         name=request.name,
         cwd=cwd,
         scope=scope,
@@ -164,6 +174,7 @@ def prepare(
         open=free,
         prefix=around,
         worktree=move is not None,
+        role=role,
         rules=tuple(dict.fromkeys(os.path.realpath(named.path) for named in found)),
     )
 

@@ -40,6 +40,7 @@ class Request(NamedTuple):
     worktree: str | None = None  # the branch of a worktree of its own; empty: named after it
     sandbox: bool = False
     prefix: str | None = None  # full, lean or none
+    role: str | None = None
     on_context: str | None = None  # warn or compact
     only: tuple[str, ...] | None = None  # instead of the files of its type; of the workspace, else the cwd
 
@@ -61,7 +62,7 @@ def check(request: Request, settings: Settings | None = None) -> Request:
     check_text(request.task, settings.get("limits.task_bytes") if settings else DECLARED["limits.task_bytes"].default)
     if request.name is not None:
         check_name(request.name)
-    for key in ("agent", "model", "template", "type"):
+    for key in ("agent", "model", "template", "type", "role"):
         value = getattr(request, key)
         if value is not None and (not value.isprintable() or not value.strip() or len(value) > 200 or value[0] == "-"):
             raise BadInput(f"{key} {value[:40]!r} is not a name", "one short line of printable text")
@@ -145,7 +146,7 @@ def _folder(cwd: str) -> str:
 # --- many requests from one file
 
 _LISTS = ("inject", "read", "write", "allow_secret", "env")
-_TEXTS = ("task", "task_file", "agent", "model", "template", "type", "cwd", "name", "prefix", "on_context")
+_TEXTS = ("task", "task_file", "agent", "model", "template", "type", "cwd", "name", "prefix", "role", "on_context")
 _COUNTS = ("max_inject_tokens", "budget_tokens")
 _KEYS = (*_TEXTS, *_LISTS, *_COUNTS, "timeout", "scope", "worktree", "sandbox")
 _SCOPE = {"can_read": "read", "can_write": "write", "timeout": "timeout"}

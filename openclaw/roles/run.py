@@ -1,0 +1,200 @@
+"""`run_role`: one question to one model in one role, silently. The primitive below summaries, audits and guards.
+
+The model is asked in this process, or in one of its own that is ended at its deadline with all that it started. What
+it used goes into the ledger of the session it was asked for, whatever comes of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, NamedTuple
+
+from openclaw.errors import BadInput, OpenclawError, Unavailable
+from openclaw.roles import library
+from openclaw.roles.role import Role
+from openclaw.settings import Settings
+from openclaw.store import db, sessions, turns
+from openclaw.store.turns import Turn
+from openclaw.units import utc
+
+INSTALL = "install it: pip install 'openclaw[local]'"
+
+
+class RoleResult(NamedTuple):
+    """What a role said. `tokens_in` and `tokens_out` as the server counted them, over all calls; `cost_usd` None where
+    no price is known; `whole` is False where it was cut; `notes` tell what a reader must know: why it was cut, which
+    tools were not given.
+    """
+
+    text: str
+    role: str
+    model: str
+    tokens_in: int
+    tokens_out: int
+    cost_usd: float | None
+    seconds: float
+    attempts: int
+    whole: bool = True
+    notes: tuple[str, ...] = ()
+
+
+class Job(NamedTuple):
+    """All that a run needs: plain data, so that another process can do it. `budget` in tokens, sent and received;
+    long results of tools lie in `folder`, which is there where the role has tools and goes with the run."""
+
+    role: Role
+    input: str
+    model: str
+    budget: int | None
+    timeout_s: float
+    cwd: str
+    scope: Mapping[str, Any]
+    folder: str
+
+
+class Outcome(NamedTuple):
+    """What came of a job; `turns` were paid for, also where it failed. Just one of the first two is there."""
+
+    result: RoleResult | None
+    error: OpenclawError | None
+    turns: tuple[Turn, ...]
+
+
+def run_role(
+    role: Role | str,
+    input: str,
+    model: str | None = None,
+    budget: int | None = None,
+    *,
+    settings: Settings | None = None,
+    in_process: bool = True,
+    timeout: float | None = None,
+    session: str | None = None,
+    scope: Mapping[str, Any] | None = None,
+) -> RoleResult:
+    """Ask once. What is not given comes from the role, then from the settings.
+
+    A role with tools gets those that read and change files, bound by `scope` (that of the session; else it may read
+    below the current folder); never a command line, which no scope can bind. `session` is whose tokens these are, the
+    sub-agent that we run in when none is given.
+
+    Unavailable: no model is named, or none could be reached, with what was tried. Refused: the input is over the budget
+    (`over_budget`) or the window (`over_window`), and nothing was asked; or the budget ended in the middle of its work.
+    TimedOut: `timeout` seconds have passed. NotFound: no such role or endpoint.
+    """
+    settings = settings or Settings()
+    role = library.find(role, settings) if isinstance(role, str) else role
+    if not input.strip():
+        raise BadInput(f"role {role.name}: its input is empty", "give it what it is to work on")
+    input = input.encode("utf-8", "replace").decode()  # halves of characters, which no server takes
+    row = _session(settings, session)
+    cwd = os.path.realpath(row.cwd if row else settings.cwd)
+    with _folder(role) as folder:
+        job = Job(
+            role,
+            input,
+            named_model(role, settings, model),
+            budget or role.budget,
+            timeout or role.timeout or settings.get("roles.timeout"),
+            cwd,
+            scope or (json.loads(row.scope) if row else {"read": [f"{_quoted(cwd)}/**"], "write": []}),
+            folder,
+        )
+        outcome = _here(job, settings) if in_process else _apart(job, settings)
+    trouble = _record(settings, row, role.name, outcome.turns)
+    if outcome.error:
+        raise outcome.error
+    assert outcome.result
+    return outcome.result._replace(notes=(*outcome.result.notes, trouble)) if trouble else outcome.result
+
+
+def named_model(role: Role, settings: Settings, model: str | None = None) -> str:
+    """The model it will ask: the one that is given, that of its setting (the summarizer has one), of its file, of all
+    roles. Names that only Claude Code understands (`sonnet`) have no endpoint and are passed over.
+    """
+    own = settings.get("roles.summarizer") if role.name == "summarizer" else ""
+    of_file = role.model if role.model and "/" in role.model else ""
+    found: str = model or own or of_file or settings.get("roles.model")
+    if not found:
+        why = f"; {role.model} names no endpoint" if role.model else ""
+        hint = "name it with --model endpoint/model, or set roles.model (`openclaw config path`)"
+        raise Unavailable(f"role {role.name}: no model is named for it{why}", hint, code="no_model")
+    return found
+
+
+def _here(job: Job, settings: Settings) -> Outcome:
+    import asyncio  # with the next import: seconds, and only who asks a model needs them
+
+    try:
+        from openclaw.roles import ask
+    except ModuleNotFoundError as error:
+        raise Unavailable(f"asking a model needs {error.name}", INSTALL, code="no_package") from error
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(ask.run(job, settings))
+    from concurrent.futures import ThreadPoolExecutor  # only for who has a loop of its own, and waits in it
+
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(lambda: asyncio.run(ask.run(job, settings))).result()
+
+
+def _apart(job: Job, settings: Settings) -> Outcome:
+    from openclaw.roles import process  # subprocess
+
+    return process.run(job, settings)
+
+
+def _folder(role: Role) -> AbstractContextManager[str]:
+    """A folder for the time of a run, where the role has tools."""
+    if not role.tools:
+        return nullcontext("")
+    from tempfile import TemporaryDirectory  # few have any
+
+    return TemporaryDirectory(prefix="openclaw-role-", ignore_cleanup_errors=True)
+
+
+def _quoted(path: str) -> str:
+    from openclaw.tasks.globs import quote_path
+
+    return quote_path(path.rstrip("/"))
+
+
+# --- whose tokens these are
+
+
+def _session(settings: Settings, id: str | None) -> sessions.Session | None:
+    """The session by this id, else the one that we run in; None where its database can't be had."""
+    id = id or settings.environ.get("OPENCLAW_SESSION_ID")
+    if not id or not os.path.exists(settings.database):
+        return None
+    try:
+        store = db.connect(settings.database)
+        try:
+            return next(iter(sessions.by_ids(store, [id])), None)
+        finally:
+            store.close()
+    except (OpenclawError, sqlite3.Error):  # in a sandbox; what it used is told with the result
+        return None
+
+
+def _record(settings: Settings, row: sessions.Session | None, role: str, used: tuple[Turn, ...]) -> str:
+    """Put the calls into the ledger; why that could not be done, for the result: an answer is not lost for it."""
+    if not row or not used:
+        return ""
+    try:
+        store = db.connect(settings.database)
+        try:
+            with db.transaction(store):
+                turns.aside(store, row.id, f"role {role}", used)
+                sessions.update(store, row.id, utc(time.time()), tokens_used=turns.total(store, row.id))
+        finally:
+            store.close()
+    except (OpenclawError, sqlite3.Error) as error:
+        return f"its tokens are not in the ledger: {error}"
+    return ""
