@@ -132,7 +132,7 @@ def test_a_program_that_is_not_here(cron: Cron) -> None:
 
 @pytest.mark.parametrize(("folder", "state"), [("runs", "done"), ("sessions", "failed")])
 def test_a_full_disk_is_on_record_and_the_next_firing_is_right(cron: Cron, folder: str, state: str) -> None:
-    """Where the run's folder is, it costs only that; where the session's is, nothing starts, and the row says why."""
+    """For the run's folder it costs only that; for the session's nothing is started, and the row says why."""
     if os.geteuid() or not shutil.which("unshare"):
         pytest.skip("it takes root and namespaces")
     cron.add("job", "echo fine")

@@ -36,6 +36,8 @@ def test_a_daily_job_is_due_once_on_each_day_also_when_the_clock_changes(tz: str
     start = at(f"{day}T12:00", tz) - 3 * 86400
     found = [local(due, tz) for due in islice(dues(Timing("cron", expr=expr, tz=tz), start), 6)]
     days = [each[:10] for each in found]
+    minute, hour = expr.split()[:2]
+    assert {each[11:] for each in found if each[:10] != day} == {f"{int(hour):02}:{int(minute):02}"}
     assert len(set(days)) == 6 and day in days
 
 
