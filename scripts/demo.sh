@@ -55,7 +55,7 @@ echo "Three sub-agents work on this project. Their state and socket: $ROOT"
 PYTHON=".venv/bin/python -B"
 run spawn "$PYTHON scripts/demo_work.py review openclaw | tee $OUT/review.md && .venv/bin/mypy --cache-dir /dev/null openclaw" \
     --name review --type review --inject scripts/demo_work.py --inject openclaw/errors.py --write $OUT/review.md --timeout 2m
-run spawn "set -o pipefail; $PYTHON -m pytest -q -p no:cacheprovider tests/tasks tests/context | tee $OUT/tests.txt" \
+run spawn "set -o pipefail; $PYTHON -m pytest -q -p no:cacheprovider tests/tasks tests/context/test_tokens.py | tee $OUT/tests.txt" \
     --name tests --type test --inject openclaw/tasks/globs.py:1-40 --inject pyproject.toml --write $OUT/tests.txt --timeout 5m \
     --env "HYPOTHESIS_STORAGE_DIRECTORY=$ROOT/hypothesis"
 run spawn "$PYTHON scripts/demo_work.py index openclaw > $OUT/MODULES.md && tail -n 4 $OUT/MODULES.md" \

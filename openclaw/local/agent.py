@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from openclaw.context.history import Call
 from openclaw.context.window import Triggers
@@ -17,33 +17,16 @@ from openclaw.local import tools, wire
 from openclaw.local.budget import Budget, Halted
 from openclaw.local.conversation import Conversation
 from openclaw.local.place import Place, ToolError
-from openclaw.local.room import Room
+from openclaw.local.retry import Retry
+from openclaw.local.room import Room, Summarizer
 from openclaw.local.screen import Screen
 from openclaw.local.tools import Tool
 from openclaw.local.wire import Answer, Limits, WireError
 from openclaw.models.targets import Target
 
-if TYPE_CHECKING:
-    from openclaw.roles.summarize import Summarizer
-
 STEPS = 200  # model calls of one turn: what calls tools for ever is stopped
 INTERRUPTED = "was interrupted: it had begun, and its outcome is unknown. Look what is done before you do it again."
 STOPPED = "was not finished: the person interrupted it."
-
-
-class Retry(NamedTuple):
-    """`tries` after the first failed; the wait doubles from `first_s` to `most_s`, and no server is waited for longer
-    than `patience_s`. `sleep` is passed in by tests."""
-
-    tries: int = 8
-    first_s: float = 1.0
-    most_s: float = 60.0
-    patience_s: float = 300.0
-    sleep: Callable[[float], Any] = asyncio.sleep
-
-    def wait(self, attempt: int, asked: float | None) -> float:
-        own: float = min(self.most_s, self.first_s * 2**attempt)
-        return max(asked or 0.0, own)
 
 
 class TurnFailed(Exception):

@@ -16,11 +16,12 @@ from openclaw.context.tokens import estimate
 from openclaw.context.window import Triggers, pruning
 from openclaw.errors import BadInput, NotFound, OpenclawError
 from openclaw.local import slash, tools
-from openclaw.local.agent import Agent, Retry
+from openclaw.local.agent import Agent
 from openclaw.local.budget import Budget, Halted
 from openclaw.local.conversation import Conversation
 from openclaw.local.place import Place, save
 from openclaw.local.reports import Reports
+from openclaw.local.retry import Retry
 from openclaw.local.tools import Tool
 from openclaw.local.window import Window
 from openclaw.local.wire import Limits

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
+from openclaw.context.history import Message
 from openclaw.context.policy import Policy
 from openclaw.context.window import ContextWindow, Triggers
 from openclaw.local import aside, shrink
@@ -15,10 +16,15 @@ from openclaw.local.conversation import Conversation
 from openclaw.local.place import Place, save
 from openclaw.local.screen import Screen
 
-if TYPE_CHECKING:
-    from openclaw.roles.summarize import Summarizer
-
 OVERFLOWS = 3  # compactions in a row because the server said that it is too long
+
+
+class Summarizer(Protocol):
+    """Who writes what stands for older messages; `notes` says, for people, what became of it."""
+
+    notes: list[str]
+
+    def __call__(self, messages: Sequence[Message], earlier: str, tokens: int) -> str | None: ...
 
 
 class Room:

@@ -11,7 +11,8 @@ import sys
 
 from openclaw.errors import Unavailable
 from openclaw.roles import process
-from openclaw.roles.run import INSTALL, Job, Outcome
+from openclaw.roles.job import Job, Outcome
+from openclaw.roles.run import INSTALL
 from openclaw.settings import Settings
 
 GONE = 143  # its exit status when it was told to end, or whoever started it is gone

@@ -15,12 +15,12 @@ from openclaw.context.history import Message, Result, Text, Usage
 from openclaw.context.tokens import family_factor
 from openclaw.errors import OpenclawError, Refused, TimedOut, Unavailable
 from openclaw.local import tools, wire
-from openclaw.local.agent import Retry
 from openclaw.local.conversation import size
 from openclaw.local.place import Place, ToolError
+from openclaw.local.retry import Retry
 from openclaw.local.wire import Answer, Limits, WireError
 from openclaw.models import targets
-from openclaw.roles.run import Job, Outcome, RoleResult
+from openclaw.roles.job import Job, Outcome, RoleResult
 from openclaw.settings import Settings
 from openclaw.store.turns import Turn
 from openclaw.units import utc

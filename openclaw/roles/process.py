@@ -15,8 +15,8 @@ from typing import Any
 
 from openclaw import errors
 from openclaw.errors import OpenclawError, TimedOut, Unavailable
+from openclaw.roles.job import Job, Outcome, RoleResult
 from openclaw.roles.role import Role
-from openclaw.roles.run import Job, Outcome, RoleResult
 from openclaw.settings import Settings
 from openclaw.store.turns import Turn
 

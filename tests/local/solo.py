@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from openclaw.local import tools
-from openclaw.local.agent import Agent, Retry
+from openclaw.local.agent import Agent
 from openclaw.local.budget import Budget
 from openclaw.local.conversation import Conversation
 from openclaw.local.place import Place
+from openclaw.local.retry import Retry
 from openclaw.local.wire import Limits
 from openclaw.models.targets import Target
 from tests.loopback import chat
