@@ -117,7 +117,9 @@ def _crontab_install(fleet: Fleet) -> Entry:
     assigned = [f"{key}={value}" for key, value in _environment(fleet).items()]
     log = os.path.join(fleet.state_dir, "cron.log")
     words = shlex.join(["env", *assigned, *_command()]) + f" >>{shlex.quote(log)} 2>&1"
-    line = "* * * * * " + words.replace("%", "\\%") + f" # openclaw {_mark(fleet)}"  # cron makes a line end of a bare %
+    replace(_script(fleet), f"exec {words}\n")  # cron takes no line of more than 1000 characters
+    called = f"sh {shlex.quote(_script(fleet))}"
+    line = "* * * * * " + called.replace("%", "\\%") + f" # openclaw {_mark(fleet)}"  # a bare % would be a line end
     after = [each for each in before if not _is_ours(fleet, each)] + [line]
     if after != before:
         _write_crontab(fleet, after)
@@ -129,7 +131,13 @@ def _crontab_remove(fleet: Fleet) -> Entry:
     after = [line for line in before if not _is_ours(fleet, line)]
     if after != before:
         _write_crontab(fleet, after)
+    if os.path.lexists(_script(fleet)):
+        os.unlink(_script(fleet))
     return Entry("crontab", "", "absent" if after == before else "removed")
+
+
+def _script(fleet: Fleet) -> str:
+    return os.path.join(fleet.state_dir, "cron-tick.sh")
 
 
 def _is_ours(fleet: Fleet, line: str) -> bool:

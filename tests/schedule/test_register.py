@@ -46,7 +46,7 @@ def test_a_crontab_entry_is_installed_fires_and_is_removed(cron: Cron) -> None:
     machine.run(OPENCLAW, "cron", "install", "--by", "crontab")
     machine.run(OPENCLAW, "cron", "install", "--by", "crontab")
     lines = machine.run("crontab", "-l")
-    assert lines.startswith(OTHERS) and lines.count("cron tick") == 1
+    assert lines.startswith(OTHERS) and lines.count("cron-tick.sh") == 1
     cron.add("job", "echo fired", every="1s")
     daemon = machine.start("cron", "-f")
     try:
