@@ -53,6 +53,12 @@ class Agent(NamedTuple):
     memory_mb: int = 100
     install: str = ""
 
+    def compacting(self, keep: str = "") -> str:
+        """Its command that compacts its conversation, if it has one. BadInput if it can't be told what to keep."""
+        if keep and self.compact and "{keep}" not in self.compact:
+            raise BadInput(f"{self.name} can't be told what to keep", "leave that out: it is told its task again")
+        return self.compact.replace("{keep}", " ".join(keep.split())).strip()
+
 
 _KINDS = Agent.__annotations__
 _CHOICES = {

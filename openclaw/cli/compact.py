@@ -44,15 +44,16 @@ def compact(
     target: int | None, keep_last: int, model: str, undo: str | None, json: bool,
 ) -> int:  # fmt: skip
     """System prompts, what the user said, decisions and the last exchanges stay word for word; the rest becomes a short
-    text of what was done. The full history is kept first, and --undo FILE brings it back. An ID instead of --in has a
-    live sub-agent's program compact its own conversation. With --json but no --out, the messages are in the document.
+    text of what was done. The full history is kept first, and --undo FILE brings it back. With --json but no --out, the
+    messages are in the document. An ID instead of --in has a live sub-agent's program compact its own conversation, at
+    once or when its turn ends; its task is told it again. Exit: as for send.
     """
     if sum((bool(words), source is not None, undo is not None)) != 1:
         raise BadInput("compact takes one of --in FILE, --undo FILE and the ID of a sub-agent", "see --help")
     if undo is not None:
         return _undo(undo, json)
     if words:
-        return _live(words)
+        return _live(words, json)
     if json and output == "-":
         raise BadInput("--json and --out - would both be written to standard output", "give --out a file")
     assert source is not None
@@ -163,12 +164,15 @@ def _undo(path: str, json: bool) -> int:
     return 0
 
 
-def _live(words: list[str]) -> int:
-    [session] = named(open_fleet(), words[:1])
-    raise Unavailable(
-        f"{session.id}: a live sub-agent can't be told to compact its conversation yet",
-        f"`openclaw attach {session.id}` and type /compact {' '.join(words[1:])}".rstrip(),
-    )
+def _live(words: list[str], json: bool) -> int:
+    from openclaw.cli.send import show
+    from openclaw.sessions import compaction, send
+
+    fleet = open_fleet()
+    sent = compaction.ask(fleet, named(fleet, words[:1])[0], " ".join(words[1:]))
+    show([sent], False, json)
+    send.told(fleet, [sent])
+    return sent.exit_status
 
 
 def _bytes(source: str) -> bytes:

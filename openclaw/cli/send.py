@@ -45,21 +45,22 @@ def send(words: list[str], everyone: bool, key: list[str] | None, wait: bool, ti
         raise NotFound(f"no {'other ' if me else ''}sub-agent is live", "start one with `openclaw spawn`")
     if key:
         sent = [sending.press(fleet, id, key) for id in ids]
-        _show(sent, everyone, json)
+        show(sent, everyone, json)
     else:
         text = _stdin() if words[-1] == "-" else words[-1]
         sent = [sending.send(fleet, id, text, tells=True) for id in ids]
         try:
             if wait:  # all are on their way before any is waited for
                 sent = [sending.follow(fleet, each, timeout) for each in sent]
-            _show(sent, everyone, json)
+            show(sent, everyone, json)
         finally:
             sending.told(fleet, sent)
     statuses = {each.exit_status for each in sent}
     return next((status for status in WORST if status in statuses), 0)
 
 
-def _show(sent: Sequence[Sent], everyone: bool, json: bool) -> None:
+def show(sent: Sequence[Sent], everyone: bool, json: bool) -> None:
+    """The verdict of each; `everyone`: as a list, also of one."""
     if json:
         render.document([each.as_json() for each in sent] if everyone else sent[0].as_json())
     else:

@@ -99,7 +99,7 @@ def _sessions(fleet: Fleet, rows: Sequence[Session]) -> list[Gauge]:
             gauge.fill(session),
             session.context_level or "unknown",
             session.on_context or fleet.settings.get("context.policy"),
-            agent.compact if agent else "",
+            agent.compacting() if agent else "",
             bool(path) and session.context_tokens is None and turns.compacted(fleet.store, session.id, path),
             session.budget_tokens,
             session.conversation_id or "",
@@ -123,7 +123,7 @@ def _main(fleet: Fleet, main: Main, at: Thresholds) -> Gauge:
         Fill(None, None, None),
         "unknown",
         fleet.settings.get("context.main_policy"),
-        agent.compact if agent else "",
+        agent.compacting() if agent else "",
         conversation_id=main.conversation_id,
         main=main,
     )

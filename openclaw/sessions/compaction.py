@@ -6,12 +6,26 @@ so. Whoever was killed in the middle calls again what was being done, and nothin
 
 from __future__ import annotations
 
+from openclaw.agents import registry
+from openclaw.errors import Unavailable
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.send import Sent, send
 from openclaw.store import events, sends
 from openclaw.store.sessions import Session
 
 TASK = 4000  # characters of it that are repeated
+
+
+def ask(fleet: Fleet, session: Session, keep: str = "") -> Sent:
+    """Have its program compact its conversation, at once or when its turn ends. `keep`: what must stay, in words.
+
+    Unavailable, BadInput: its program has no such command, or can't be told that.
+    """
+    agent = registry.load(fleet.settings).get(session.agent)
+    if not agent or not agent.compact:
+        hint = "`openclaw compact --in` does it for files"
+        raise Unavailable(f"{session.agent} has no command that compacts its conversation", hint)
+    return send(fleet, session.id, agent.compacting(keep), tells=True, command=True)
 
 
 def begin(fleet: Fleet, session: Session, command: str, after_event: int) -> Sent:

@@ -38,6 +38,16 @@ def test_the_command_that_compacts_is_typed_as_it_is_and_proven(claude: Claude) 
     assert len(claude.api.turns) == 3
 
 
+def test_a_person_says_what_it_must_keep(claude: Claude) -> None:
+    id = begun(claude)
+    grown(claude, id, 21_000)
+    claude.api.say(SUMMARY)
+    assert claude.box.json("compact", id, "the parser's", "grammar")["verdict"] == "delivered"
+    until(lambda: len(claude.api.turns) == 3)
+    assert claude.api.turns[-1].has("the parser's grammar"), "it stands in the request that makes the summary"
+    claude.until(id, "idle")
+
+
 def watched(claude: Claude, exit: int | None = None) -> list[str]:
     """One look of the monitor: what happened."""
     return [each["what"] for each in claude.box.json("monitor", "--once", exit=exit)["happened"]]

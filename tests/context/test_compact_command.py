@@ -124,3 +124,9 @@ def test_a_backup_that_was_changed_is_not_brought_back(tmp_path: Path) -> None:
     assert backup.undo(str(path), "now") == b"long" == path.read_bytes()
     kept = [Path(backup.folder, name).read_bytes() for name in os.listdir(backup.folder)]
     assert b"short, and what came after" in kept
+
+
+def test_a_program_without_such_a_command_is_not_told_to_compact(box: Box) -> None:
+    id = box.json("spawn", "sleep 600")["id"]
+    said = box.cli("compact", id, exit=5)
+    assert "shell has no command that compacts its conversation" in said.stderr
