@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 
 from openclaw import places
 from openclaw.agents.calls import DENIED
@@ -23,6 +24,8 @@ TYPE_CHECKING = False  # type checkers take it as true; `typing` itself would be
 if TYPE_CHECKING:
     from typing import Any
 
+SPENDING = ("PostToolUse", "PostToolUseFailure", "Stop", "StopFailure", "PostCompact")  # a call has just been paid for
+DEAD_SECONDS = 30.0  # a look that was asked for has begun by then
 TASK = 8_000  # characters of a task that are put back after a compaction: Claude Code takes 10,000 from a hook
 
 
@@ -61,6 +64,8 @@ def serve_session(state_dir: str, id: str, reporter: str = "claude-hooks") -> No
     state = store(state_dir, {"session": id, "reporter": reporter, "data": data})
     if state:
         show(state)
+    if data["hook_event_name"] in SPENDING and due(state_dir, folder):
+        look_at_budgets(state_dir)
     if data["hook_event_name"] == "SessionStart" and data.get("source") == "compact" and not data.get("agent_id"):
         say(addition(task_again(folder)))
     return None
@@ -83,6 +88,31 @@ def task_again(folder: str) -> str:
         f" task, word for word:\n\n{task}\n\n{may} What you have done already stays done: look at the files before you"
         " repeat anything. Go on with the task where you were, without asking, until it is done."
     )
+
+
+def due(state_dir: str, folder: str) -> bool:
+    """Whether the budgets must be looked at: this session has one, and no look that is still to come was asked for."""
+    with open(os.path.join(folder, "session.json"), encoding="utf-8") as file:
+        if not (json.load(file).get("budget") or {}).get("tokens"):
+            return False
+    wanted = os.path.join(state_dir, places.LOOK_WANTED)
+    try:
+        os.close(os.open(wanted, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        if time.time() - os.stat(wanted).st_mtime < DEAD_SECONDS:
+            return False
+        os.utime(wanted)  # whoever was asked has died
+    return True
+
+
+def look_at_budgets(state_dir: str) -> None:
+    """In a process of its own, which outlives the agent if it halts it: it must not carry its mark."""
+    environ = {name: value for name, value in os.environ.items() if name != "OPENCLAW_SESSION_ID"}
+    log = os.path.join(state_dir, "hook.log")
+    nowhere = [(os.POSIX_SPAWN_OPEN, fd, os.devnull, os.O_RDWR, 0) for fd in (0, 1)]
+    complaints = (os.POSIX_SPAWN_OPEN, 2, log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    words = [sys.executable, "-P", "-m", "openclaw.continuity.at_turn"]
+    os.posix_spawn(sys.executable, words, environ, file_actions=[*nowhere, complaints], setsid=True)
 
 
 def deny(folder: str, data: dict[str, Any]) -> None:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 DATABASE = "openclaw.db"  # in the state folder
+LOOK_WANTED = "budget-look-wanted"  # there while a look at the budgets was asked for and has not begun
 
 
 def home(environ: Mapping[str, str]) -> str:

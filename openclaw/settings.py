@@ -117,6 +117,7 @@ DECLARED = {
         Setting("budget.compact", "count", 90, "percent of --budget-tokens: compaction"),
         Setting("budget.halt", "count", 100, "percent of --budget-tokens: its state is saved and it is ended"),
         Setting("budget.defaults", "flag", False, "the types' own budgets hold also where nobody has named a type"),
+        Setting("budget.by_hooks", "flag", True, "budgets act at the agent's own turns too, without a monitor"),
         Setting("monitor.interval", "duration", 5.0, "time between two looks of the monitor"),
         Setting("compact.percent", "count", 80, "`local` compacts when its window is so full"),
         Setting("compact.tokens", "count", 0, "or after so many tokens; 0: never for that"),

@@ -101,8 +101,8 @@ def monitor(once: bool, interval: float | None, json: bool) -> int:
     context.compact %: a snapshot, and /compact when it is idle, if its policy says so (spawn --on-context, on_context
     of its template, context.policy); then it is told to go on. Of --budget-tokens: warn, compact, halt.
 
-    Budgets act only while a monitor runs, and where somebody asked for one: --budget-tokens, a --type or --template
-    that has one, or budget.defaults. Settings are read at the start.
+    Budgets act where somebody asked for one: --budget-tokens, a --type or --template that has one, or
+    budget.defaults; without a monitor too, at the agent's own turns (budget.by_hooks). Settings are read at the start.
 
     --json prints one document with --once, else one line of JSON for each look at which something happened.
     Exit: 130 when it is ended; --once 0, or 6 when something needs a person; 3 when another monitor runs

@@ -21,7 +21,8 @@ from openclaw.store.crossings import Crossing
 
 COMPACTS = ("compact", "budget-compact")
 UNDER_WAY = ("asking", "asked", "compacted", "telling", "told")
-WARNS = ("warn", "compact", "budget-warn", "budget-compact", "budget-halt")
+BUDGETS = ("budget-warn", "budget-compact", "budget-halt")
+WARNS = ("warn", "compact", *BUDGETS)
 
 
 class Report(NamedTuple):
@@ -34,10 +35,10 @@ class Report(NamedTuple):
 
 
 class Monitor:
-    """Looks, and acts. Holds only what its windows show, so that nothing is lost with it."""
+    """Looks at these thresholds, and acts. Holds only what its windows show, so that nothing is lost with it."""
 
-    def __init__(self, fleet: Fleet) -> None:
-        self.fleet = fleet
+    def __init__(self, fleet: Fleet, sees: Sequence[str] = WARNS) -> None:
+        self.fleet, self.sees = fleet, sees
         self.shown: dict[str, str] = {}
         self.journal = Journal(fleet)
 
@@ -51,6 +52,8 @@ class Monitor:
         # who is in the middle of a compaction: the other threshold waits for what comes of it
         busy = {c.who: c.number for c in self.journal.open() if c.state in UNDER_WAY}
         for crossing in self.journal.open():
+            if crossing.threshold not in self.sees:
+                continue
             try:
                 if (each := by_who.get(crossing.who)) is None:
                     self._gone(crossing)
@@ -71,7 +74,7 @@ class Monitor:
         known = {(c.who, c.threshold): c for c in self.journal.open()}
         fresh, fallen = [], []
         for each in found:
-            for threshold in WARNS:
+            for threshold in self.sees:
                 share, percent = share_of(each, threshold, at)
                 crossing = known.get((each.who, threshold))
                 if crossing and _fell(crossing, each, share, percent):
@@ -92,7 +95,8 @@ class Monitor:
 
     def _save(self, by_who: Mapping[str, Gauge], at: Thresholds) -> None:
         """One snapshot for all that were just crossed, unless there has been one since."""
-        fresh = [c for c in self.journal.open() if c.state == "crossed" and c.who in by_who]
+        seen = [c for c in self.journal.open() if c.who in by_who and c.threshold in self.sees]
+        fresh = [c for c in seen if c.state == "crossed"]
         if not fresh:
             return
         since = min(c.crossed_at for c in fresh)

@@ -16,7 +16,7 @@ from openclaw.sessions.fleet import Fleet
 
 def watch(fleet: Fleet, interval: float) -> Iterator[Report]:
     """One report for each look, `interval` seconds apart, for ever. Refused when another monitor of this fleet runs."""
-    with _alone(fleet) as other:
+    with alone(fleet) as other:
         if other:
             raise Refused(f"{other} of this fleet", "end that one, or let it run: one is enough", "monitor_runs")
         monitor, failed = Monitor(fleet), ""
@@ -34,7 +34,7 @@ def watch(fleet: Fleet, interval: float) -> Iterator[Report]:
 
 def once(fleet: Fleet) -> tuple[Report, str]:
     """One look, and what is to be done after it; where another monitor runs only the look, and who that is."""
-    with _alone(fleet) as other:
+    with alone(fleet) as other:
         if not other:
             return Monitor(fleet).look(), ""
     found, _ = gauges(fleet)
@@ -42,7 +42,7 @@ def once(fleet: Fleet) -> tuple[Report, str]:
 
 
 @contextmanager
-def _alone(fleet: Fleet) -> Iterator[str]:
+def alone(fleet: Fleet) -> Iterator[str]:
     """While no other monitor of this fleet runs; who does, when one does."""
     os.makedirs(fleet.state_dir, mode=0o700, exist_ok=True)
     fd = os.open(os.path.join(fleet.state_dir, "monitor.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

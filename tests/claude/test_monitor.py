@@ -135,6 +135,8 @@ def test_peers_16_a_full_one_is_compacted_when_idle_and_told_to_go_on(claude: Cl
 
 
 def test_a_budget_warns_compacts_and_halts_with_its_state_saved(claude: Claude) -> None:
+    (claude.box.root / "config").mkdir()
+    (claude.box.root / "config/openclaw.yaml").write_text("budget: {by_hooks: false}")
     id = begun(claude, "--budget-tokens", "30k", "--write", "out/**")
     grown(claude, id, 45_000)
     assert watched(claude)[0] == "80 % of its budget passed: 83 %"
@@ -173,6 +175,20 @@ def test_a_budget_warns_compacts_and_halts_with_its_state_saved(claude: Claude) 
     until(lambda: len(claude.api.turns) > before, 40)
     assert claude.api.turns[-1].has("port the parser\n") or "port the parser" in claude.api.turns[-1].text
     assert "I am at line 7 of the parser." in claude.api.turns[-1].text
+
+
+def test_a_budget_holds_by_the_hooks_where_no_monitor_runs(claude: Claude) -> None:
+    id = begun(claude, "--budget-tokens", "30k")
+    grown(claude, id, 45_000)
+    until(lambda: shown(claude, id) == "budget 83 %", 40)
+    gate = threading.Event()
+    much = Reply("Far too much.", (Tool("Bash", {"command": "ls", "description": "l"}),), usage=Usage(53_000, 0, 0, 1))
+    claude.api.say(much, Reply("never", hold=gate))
+    claude.box.cli("send", id, "one long turn")
+    reason = claude.until(id, "halted")
+    gate.set()
+    assert "openclaw spawn --task-file" in reason
+    assert [each["reason"] for each in claude.box.json("snapshots")].count("budget-100") == 1
 
 
 def test_three_compactions_without_progress_switch_it_off(claude: Claude) -> None:
