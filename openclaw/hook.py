@@ -92,9 +92,12 @@ def task_again(folder: str) -> str:
 
 def due(state_dir: str, folder: str) -> bool:
     """Whether the budgets must be looked at: this session has one, and no look that is still to come was asked for."""
-    with open(os.path.join(folder, "session.json"), encoding="utf-8") as file:
-        if not (json.load(file).get("budget") or {}).get("tokens"):
-            return False
+    try:
+        with open(os.path.join(folder, "session.json"), encoding="utf-8") as file:
+            if not (json.load(file).get("budget") or {}).get("tokens"):
+                return False
+    except FileNotFoundError:
+        return False  # nobody knows what it may use
     wanted = os.path.join(state_dir, places.LOOK_WANTED)
     try:
         os.close(os.open(wanted, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -42,7 +42,7 @@ def settle(fleet: Fleet) -> tuple[list[Session], View]:
         here = session.socket == fleet.terminal.socket  # a look at one socket says nothing about another
         verdict = decide(session, seen if here else elsewhere, pane, exit, ending, alive, now, said)
         # a report that nobody has looked at yet may be the end of a turn, though it begins and ends idle
-        unseen = bool(session.reporter) and session.updated_at == session.reported_at
+        unseen = bool(session.reporter) and session.seen_report != session.reported_at
         orphaned = bool(session.spawner) and session.status == "starting" and not alive
         same = (verdict.status, verdict.reason) == (session.status, session.reason)
         if not same or unseen or orphaned or verdict.ended_at or verdict.undo:
@@ -159,6 +159,7 @@ def _apply(fleet: Fleet, seen: View, changed: Sequence[tuple[Session, Verdict]],
                     status=verdict.status,
                     reason=verdict.reason,
                     spawner=session.spawner if processes.alive(session.spawner) else "",
+                    seen_report=session.reported_at,
                     **located(seen.panes.get(session.id)),
                 )
     for session, verdict in changed:

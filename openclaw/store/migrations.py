@@ -359,4 +359,10 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         CREATE INDEX deliveries_open ON deliveries(number) WHERE state = 'waiting'
         """,
     ),
+    (
+        "0032_seen_reports",  # of a report that nobody has looked at, only the time is known
+        """
+        ALTER TABLE sessions ADD COLUMN seen_report TEXT NOT NULL DEFAULT ''
+        """,
+    ),
 )

@@ -61,6 +61,7 @@ class Session(NamedTuple):
     context_limit: int | None = None
     context_level: str = ""
     on_context: str = ""
+    seen_report: str = ""  # the `reported_at` of the report that was last looked at
 
     @property
     def live(self) -> bool:

@@ -103,7 +103,7 @@ def test_what_can_not_be_done_is_said_in_one_line(box: Box, words: list[str], sa
 
 def test_a_model_without_an_endpoint(box: Box) -> None:
     (box.work / "good.json").write_text(json.dumps(openai_history(1)))
-    assert "names no endpoint" in box.cli("compact", "--in", "good.json", "--model", "haiku", exit=2).stderr
+    assert "names no endpoint" in box.cli("compact", "--in", "good.json", "--model", "nosuch", exit=2).stderr
 
 
 def test_a_backup_that_was_changed_is_not_brought_back(tmp_path: Path) -> None:

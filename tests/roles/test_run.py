@@ -219,11 +219,14 @@ def test_killed_it_leaves_nothing(asked: Asked, end: str) -> None:
     until(lambda: not any(temporary.iterdir()), 40, "its folder is gone")
 
 
+ANSWERS = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "  # it may be ignored here
+
+
 def test_an_interrupted_caller_ends_it(asked: Asked) -> None:
     asked.role("clerk")
     asked.api.otherwise = Reply("late", hold=threading.Event())
     caller = subprocess.Popen(
-        [sys.executable, "-c", CALLER], cwd=asked.box.work, env=asked.box.env, stderr=subprocess.PIPE
+        [sys.executable, "-c", ANSWERS + CALLER], cwd=asked.box.work, env=asked.box.env, stderr=subprocess.PIPE
     )
     until(lambda: asked.api.turns, 40, "it asks")
     caller.send_signal(signal.SIGINT)

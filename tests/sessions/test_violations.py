@@ -157,3 +157,15 @@ def test_a_killed_a_lost_and_a_timed_out_one_are_looked_at_too(repo: Box) -> Non
 def test_the_wider_part_of_a_sandbox_is_looked_at(repo: Box) -> None:
     pytest.importorskip("shutil").which("bwrap") or pytest.skip("bubblewrap is not installed")
     assert run(repo, "echo x > new.txt; echo x > other.txt", "--sandbox", write="new.txt") == ["other.txt"]
+
+
+def test_a_turn_whose_end_nobody_saw_is_looked_at_though_its_usage_was_read_since(repo: Box) -> None:
+    made = repo.json("spawn", "sleep 1000", "--write", "src/**")
+    fleet = Fleet(Settings(environ=repo.env))
+    now = fleet.now()
+    with db.transaction(fleet.store):  # its hook has reported the end of its turn, and then its tokens were added up
+        sessions.update(fleet.store, made["id"], now, reporter="claude-hooks", reported_state="idle", reported_at=now)
+        sessions.update(fleet.store, made["id"], now, status="idle", conversation_id="c")
+        sessions.update(fleet.store, made["id"], fleet.now() + "later", tokens_used=7)
+    (repo.work / "b.txt").write_text("changed")
+    assert repo.json("result", made["id"])["violations"] == [str(repo.work / "b.txt")]
