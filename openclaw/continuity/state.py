@@ -10,7 +10,8 @@ from openclaw.continuity import files, items, notes
 from openclaw.errors import OpenclawError
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import settle
-from openclaw.store import sessions, turns
+from openclaw.store import jobs, sessions, turns
+from openclaw.store.jobs import Job
 from openclaw.store.mains import Main
 from openclaw.store.sessions import Session
 from openclaw.tasks import secrets
@@ -19,7 +20,7 @@ from openclaw.units import utc
 
 FORMAT = 1
 RECENT_SECONDS = 86_400.0  # those that ended within a day are listed
-ENDED, NOTES, ITEMS = 30, 60, 100  # at most so many of each
+ENDED, NOTES, ITEMS, JOBS = 30, 60, 100, 100  # at most so many of each
 TASK, LINE, TEXT = 2000, 200, 1000  # characters at most: of a task, of a printed line, of anything else
 LOG_BYTES, TAIL_BYTES = 4096, 65_536  # of the end of a log, of a transcript
 
@@ -41,10 +42,16 @@ def gather(fleet: Fleet, main: Main | None) -> dict[str, Any]:
         "tmux": seen.presence,
         "main": main._asdict() if main else None,
         "sessions": [_session(fleet, s, seen, printed, paths, branches) for s in shown],
-        "jobs": [],  # nothing is scheduled by this version
+        "jobs": [_job(job) for job in jobs.every(fleet.store) if job.workspace == fleet.settings.workspace][:JOBS],
     }
     known = secrets.values(fleet.settings.environ)
     return {key: _clean(value, known) for key, value in tree.items()} | kept(fleet)
+
+
+def _job(job: Job) -> str:
+    """When it is due next, or why never."""
+    when = f"paused: {_cut(job.paused, LINE)}" if job.paused else f"next {utc(job.next_at)}" if job.next_at else "off"
+    return f"{job.name}: {when}"
 
 
 def kept(fleet: Fleet) -> dict[str, Any]:

@@ -264,3 +264,9 @@ def test_digest_is_of_the_state_alone() -> None:
     main = {"conversation_id": "c", "seen_at": "1"}
     assert digest(tree(main=main)) == digest(tree(main=main | {"seen_at": "2"}))
     assert digest(tree(main=main)) != digest(tree(main=main | {"conversation_id": "d"}))
+
+
+def test_scheduled_jobs_stand_in_it_with_their_next_time(box: Box) -> None:
+    box.cli("cron", "add", "--name", "morning", "--at", "2090-01-01T07:00:00Z", "--agent", "shell", "--message", "true")
+    path = box.json("snapshot")["path"]
+    assert "- morning: next 2090-01-01T07:00:00.000Z" in Path(path).read_text()
