@@ -272,7 +272,8 @@ def revive(
     changed = connection.execute(
         "UPDATE sessions SET status = 'starting', reason = '', exit_code = NULL, ended_at = NULL, updated_at = ?,"
         " spawner = ?, name = ?, worktree = ?, socket = ?, pane_id = coalesce(pane_id, '%'), reported_state = '',"
-        " reported_at = '', asks = '', last_error = '', status_file = '' WHERE id = ? AND status = 'lost'",
+        " reported_at = '', seen_report = '', asks = '', last_error = '', status_file = ''"
+        " WHERE id = ? AND status = 'lost'",
         (now, spawner, name, worktree, session.socket, session.id),
     ).rowcount
     if changed:

@@ -32,7 +32,9 @@ def test_both_conversations_come_back_and_nothing_else_runs_again(claude: Claude
     for number in range(5):  # whose ids are those of the old windows
         box.tmux("-f", "/dev/null", "new-session", "-d", "-s", f"mine{number}", "sleep 3600")
     running = [box.popen("restore", "--json") for _ in range(3)]
-    documents = [json.loads(p.communicate(timeout=120)[0]) for p in running]
+    said = [p.communicate(timeout=120) for p in running]
+    assert all(out for out, _ in said), said
+    documents = [json.loads(out) for out, _ in said]
     actions = {id: [s["action"] for d in documents for s in d["sessions"] if s["id"] == id] for id in (
         first["id"], second["id"], shell, done)}  # fmt: skip
     for made in (first, second):
