@@ -110,20 +110,22 @@ def test_killed_at_any_moment_each_crossing_is_acted_upon_once(talk: Talk) -> No
 
 
 def test_one_monitor_runs_and_the_second_says_which(talk: Talk) -> None:
-    first = talk.box.popen("monitor", "--interval", "0.1", "--json")
+    printed = talk.box.root / "printed"
+    with printed.open("w") as file:
+        first = talk.box.popen("monitor", "--interval", "0.1", "--json", stdout=file)
     try:
         until(lambda: (talk.box.state / "monitor.lock").exists() and (talk.box.state / "monitor.lock").read_text())
         refused = talk.box.cli("monitor", "--json", exit=3)
         assert json.loads(refused.stderr)["error"]["code"] == "monitor_runs" and str(first.pid) in refused.stderr
         talk.turn(150_000)
-        until(lambda: crossings.pending(talk.store))
+        until(lambda: printed.read_text().count("\n") == 2, what="it has told of the crossing")
         looked = talk.box.cli("monitor", "--once", "--json")
         assert str(first.pid) in looked.stderr and not json.loads(looked.stdout)["happened"]
     finally:
         first.send_signal(signal.SIGTERM)
-        out, err = first.communicate(timeout=40)
+        err = first.communicate(timeout=40)[1]
     assert first.returncode == 130 and "Traceback" not in err
-    lines = [json.loads(line) for line in out.splitlines()]
+    lines = [json.loads(line) for line in printed.read_text().splitlines()]
     assert len(lines) == 2 and lines[1]["happened"][0]["what"].startswith("70 % of its context passed")
     assert not once(talk.box)["happened"]
 
