@@ -115,7 +115,7 @@ def replace(path: str, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(fresh, path)
-    except BaseException:
+    except BaseException:  # whatever it was, nothing half-written stays beside it
         if os.path.lexists(fresh):
             os.unlink(fresh)
         raise
