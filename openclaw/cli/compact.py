@@ -90,10 +90,11 @@ def _summarizer(model: str, settings: Settings) -> Summarizer | None:
 
 
 def _file(source: str, output: str | None, form: str, to: str | None, policy: Any, model: str, json: bool) -> int:
-    from openclaw.context.backup import Backup, replace
+    from openclaw.context.backup import Backup
     from openclaw.context.compact import compact as run
     from openclaw.context.forms import files
     from openclaw.context.tokens import estimate
+    from openclaw.whole import put
 
     fleet = open_fleet()
     summarizer = _summarizer(model, fleet.settings)
@@ -121,7 +122,7 @@ def _file(source: str, output: str | None, form: str, to: str | None, policy: An
     path = os.path.realpath(output)
     origin = os.path.realpath(source) if source != "-" else "-"
     backup.rewrote(fleet.now(), origin, path, kept, backup.keep(text.encode()))
-    replace(path, text.encode())
+    put(path, text.encode())
     if json:
         render.document(report)
     else:

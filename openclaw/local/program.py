@@ -19,7 +19,7 @@ from openclaw.local import slash, tools
 from openclaw.local.agent import Agent
 from openclaw.local.budget import Budget, Halted
 from openclaw.local.conversation import Conversation
-from openclaw.local.place import Place, save
+from openclaw.local.place import Place
 from openclaw.local.reports import Reports
 from openclaw.local.retry import Retry
 from openclaw.local.tools import Tool
@@ -29,6 +29,7 @@ from openclaw.models import endpoints, targets
 from openclaw.models.targets import Target
 from openclaw.roles.summarize import Summarizer, configured
 from openclaw.settings import Settings
+from openclaw.whole import put
 
 FAILED, HALTED = 1, 3  # its exit status: something of ours failed; refused by a guard
 ECHOED = 12  # lines of a prompt that are shown
@@ -118,7 +119,7 @@ class _Program:
             self.conversation.close()
         if not self.halted:
             return FAILED if self.failed else 0
-        save(os.path.join(os.path.dirname(self.conversation.path), "ending"), b"halted")
+        put(os.path.join(os.path.dirname(self.conversation.path), "ending"), b"halted")
         return HALTED
 
     def interrupt(self) -> bool:

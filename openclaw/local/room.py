@@ -13,8 +13,9 @@ from openclaw.context.window import ContextWindow, Triggers
 from openclaw.local import aside, shrink
 from openclaw.local.budget import TARGET, Budget, Halted
 from openclaw.local.conversation import Conversation
-from openclaw.local.place import Place, save
+from openclaw.local.place import Place
 from openclaw.local.screen import Screen
+from openclaw.whole import put
 
 OVERFLOWS = 3  # compactions in a row because the server said that it is too long
 
@@ -109,7 +110,7 @@ class Room:
     def _halted(self, tokens: int) -> str:
         """Save what a new session needs, and say how to go on."""
         path = os.path.join(os.path.dirname(self.conversation.path), "summary.md")
-        save(path, shrink.summary(self.conversation.messages, self.conversation.path).encode("utf-8", "replace"))
+        put(path, shrink.summary(self.conversation.messages, self.conversation.path).encode("utf-8", "replace"))
         self.conversation.note("halted", tokens=tokens, limit=self.budget.limit, summary=path)
         return (
             f"halted: its budget is used up ({self.budget.shown(tokens)}). Its state is saved; go on in a new session: "

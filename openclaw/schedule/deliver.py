@@ -10,11 +10,11 @@ import subprocess
 from openclaw import processes
 from openclaw.errors import OpenclawError
 from openclaw.schedule import main_window
-from openclaw.schedule.runner import replace
 from openclaw.sessions.fleet import Fleet
 from openclaw.store import db, inbox
 from openclaw.store.inbox import Errand
 from openclaw.terminal.words import literal, one_line
+from openclaw.whole import put
 
 TRIES = 5
 COMMAND_SECONDS = 60.0
@@ -46,7 +46,7 @@ def _do(fleet: Fleet, errand: Errand) -> tuple[str, str]:
     try:
         if errand.way == "file":
             os.makedirs(os.path.dirname(errand.target) or ".", exist_ok=True)
-            replace(errand.target, errand.text.rstrip("\n") + "\n")
+            put(errand.target, (errand.text.rstrip("\n") + "\n").encode("utf-8", "backslashreplace"), 0o666)
         elif errand.way == "command":
             return _command(fleet, errand)
         elif errand.way == "main":

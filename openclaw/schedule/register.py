@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 from openclaw.errors import BadInput, Unavailable
 from openclaw.locks import locked
-from openclaw.schedule.runner import replace
 from openclaw.sessions.fleet import Fleet
+from openclaw.whole import put
 
 WAYS = ("systemd", "crontab")
 SECONDS = 20.0  # for a call of either
@@ -117,7 +117,8 @@ def _crontab_install(fleet: Fleet) -> Entry:
     assigned = [f"{key}={value}" for key, value in _environment(fleet).items()]
     log = os.path.join(fleet.state_dir, "cron.log")
     words = shlex.join(["env", *assigned, *_command()]) + f" >>{shlex.quote(log)} 2>&1"
-    replace(_script(fleet), f"exec {words}\n")  # cron takes no line of more than 1000 characters
+    # a script of its own: cron takes no line of more than 1000 characters
+    put(_script(fleet), f"exec {words}\n".encode(errors="surrogateescape"))
     called = f"sh {shlex.quote(_script(fleet))}"
     line = "* * * * * " + called.replace("%", "\\%") + f" # openclaw {_mark(fleet)}"  # a bare % would be a line end
     after = [each for each in before if not _is_ours(fleet, each)] + [line]
@@ -168,15 +169,14 @@ def _systemd_install(fleet: Fleet) -> Entry:
     command = " ".join(map(_quoted, _command()))
     about = f"openclaw: jobs that are due, of {fleet.state_dir}"
     texts = {
-        f"{name}.service": UNIT.format(about=about, more="")
-        + SERVICE.format(environment=environment, command=command),
+        f"{name}.service": UNIT.format(about=about, more="") + SERVICE.format(environment=environment, command=command),
         f"{name}.timer": UNIT.format(about=about, more="") + TIMER,
     }
     os.makedirs(folder, exist_ok=True)
     paths = {os.path.join(folder, file): text for file, text in texts.items()}
     changed = [path for path, text in paths.items() if _read(path) != text]
     for path in changed:
-        replace(path, paths[path])
+        put(path, paths[path].encode(errors="surrogateescape"), 0o644)
     if changed:
         _did(_run(fleet, ["systemctl", "--user", "daemon-reload"]), "systemctl daemon-reload")
     _did(_run(fleet, ["systemctl", "--user", "enable", "--now", f"{name}.timer"]), "systemctl enable")

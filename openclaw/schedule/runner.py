@@ -21,6 +21,7 @@ from openclaw.store.jobs import Job
 from openclaw.store.runs import Run
 from openclaw.store.sessions import Session
 from openclaw.tasks.request import Request
+from openclaw.whole import put
 
 LOST = "it was lost before"  # the reason of a lost one that was given up
 ALIASES = ("haiku", "sonnet", "opus")  # families of models, which Claude Code knows by these names
@@ -89,8 +90,9 @@ class SessionRunner:
         folder = run_folder(self.fleet.state_dir, run)
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)
-            replace(os.path.join(folder, "result.md"), result)
-            replace(os.path.join(folder, "run.json"), json.dumps(run.as_json(), indent=2, ensure_ascii=False) + "\n")
+            put(os.path.join(folder, "result.md"), result.encode("utf-8", "backslashreplace"))
+            record = json.dumps(run.as_json(), indent=2, ensure_ascii=False) + "\n"
+            put(os.path.join(folder, "run.json"), record.encode("utf-8", "backslashreplace"))
             link = os.path.join(folder, f"session-{run.session_id}")
             if run.session_id and not os.path.lexists(link):
                 os.symlink(self.fleet.folder(run.session_id), link)
@@ -173,18 +175,3 @@ def together(alone: Sequence[Request], names: Sequence[str]) -> Request:
 def run_folder(state_dir: str, run: Run) -> str:
     """Where everything about a run lies."""
     return os.path.join(state_dir, "runs", run.job_id, run.due.replace(":", "-"))
-
-
-def replace(path: str, text: str) -> None:
-    """Write a file whole or not at all."""
-    new = f"{path}.{os.getpid()}.new"
-    try:
-        with open(new, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, path)
-    except BaseException:
-        if os.path.lexists(new):
-            os.unlink(new)
-        raise

@@ -12,6 +12,7 @@ from openclaw.sessions.status import settle
 from openclaw.store import db, sessions
 from openclaw.store.sessions import Session
 from openclaw.terminal.windows import close, view
+from openclaw.whole import put
 
 
 def kill(fleet: Fleet, found: Sequence[Session], status: str = "killed", why: str = "") -> list[Session]:
@@ -71,10 +72,6 @@ def _keep(fleet: Fleet, session: Session) -> str:
 def _note(folder: str, status: str) -> None:
     """Say in the folder why it ends, before anything is ended; whole or not at all."""
     try:
-        with open(os.path.join(folder, "ending.new"), "w", encoding="ascii") as file:
-            file.write(status)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(os.path.join(folder, "ending.new"), os.path.join(folder, "ending"))
+        put(os.path.join(folder, "ending"), status.encode())
     except FileNotFoundError:
         pass  # the folder was removed by hand: the store alone will say it
