@@ -96,8 +96,13 @@ DECLARED = {
             "local.result_tokens", "count", 5000, "what it is shown of a tool's result; longer ones are kept aside"
         ),
         Setting("local.command_limit", "duration", 120.0, "time limit of its commands when it names none"),
-        Setting("roles.model", "text", "", "the model of roles whose file names none, as endpoint/model"),
-        Setting("roles.summarizer", "text", "", "the model that summarises; empty: summaries are made without one"),
+        Setting(
+            "roles.model",
+            "text",
+            "",
+            "the model of roles whose file names none, as endpoint/model; empty or auto: by `openclaw route`",
+        ),
+        Setting("roles.summarizer", "text", "", "the model that summarises; auto: by `openclaw route`; empty: none"),
         Setting("roles.timeout", "duration", 120.0, "time limit of a role that runs once, if its file says nothing"),
         Setting("roles.retries", "count", 2, "how often a role tries again when its model can't be reached"),
         Setting(

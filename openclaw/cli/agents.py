@@ -114,9 +114,9 @@ def result(id: str, lines: int, good: bool, bad: bool, by: str, json: bool) -> i
     settle(fleet)
     [session] = sessions.by_ids(fleet.store, [session.id])
     if good or bad:
-        from openclaw.sessions import routed  # only where somebody says how it was
+        from openclaw.sessions import judging  # only where somebody says how it was
 
-        routed.judge_outcome(fleet, session, good, by)
+        judging.judge(fleet, session, good, by)
     found = output.result(fleet, session, lines)
     if json:
         render.document(found.as_json())
