@@ -60,6 +60,7 @@ DECLARED = {
         Setting("models.subscriptions", "text", "", "the flat rates you pay, by their names in models.yaml"),
         Setting("route.agents", "text", "local", "programs whose model is chosen by `openclaw route` if none is named"),
         Setting("route.seed", "text", "", "chooses models the same way each time; empty: by chance where that teaches"),
+        Setting("check.timeout", "duration", 600.0, "how long the command of --check may take"),
         Setting("savings.baseline", "text", "sonnet", "the model that `openclaw savings` compares with"),
         Setting("alerts.injected_per_turn", "count", 300, "tokens injected for a sub-agent, on average over its turns"),
         Setting("alerts.main_share", "count", 70, "percent of all tokens that main sessions may use"),

@@ -7,11 +7,13 @@ has nothing else to say. Recording an outcome again changes nothing: who was kil
 
 from __future__ import annotations
 
+from typing import Any
+
 from openclaw.errors import OpenclawError
 from openclaw.models import catalogue, rules
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.routed import UNTYPED
-from openclaw.store import db, outcomes, turns
+from openclaw.store import checks, db, events, outcomes, turns
 from openclaw.store.outcomes import Outcome
 from openclaw.store.sessions import Session
 
@@ -22,6 +24,19 @@ def judge(fleet: Fleet, session: Session, good: bool, source: str = "person") ->
     with db.transaction(fleet.store):
         outcomes.record(fleet.store, outcome, fleet.now())
     return outcome
+
+
+def told(fleet: Fleet, session: Session) -> dict[str, Any]:
+    """What there is to say of a session's model and work, as data: how it was chosen, what followed it, the check, and
+    the verdict that stands."""
+    chosen = outcomes.route_of(fleet.store, session.id)
+    known, check = outcomes.of(fleet.store, session.id), next(iter(checks.of(fleet.store, [session.id])), None)
+    return {
+        "routed": chosen and {key: getattr(chosen, key) for key in ("kind", "risk", "model", "probability", "why")},
+        "hops": events.hops(fleet.store, session.id),
+        "check": check and check.as_json(),
+        "verdict": known and {"good": known.good, "by": known.source, "type": known.kind, "model": known.model},
+    }
 
 
 def judged(fleet: Fleet, session: Session, good: bool, source: str) -> Outcome:

@@ -26,7 +26,7 @@ from openclaw.sessions.gate import Gate
 from openclaw.sessions.status import known_server, located, settle
 from openclaw.sessions.violations import watched
 from openclaw.sessions.window import first_state, window
-from openclaw.store import db, sends, sessions
+from openclaw.store import checks, db, sends, sessions
 from openclaw.store.sessions import Session
 from openclaw.tasks import templates
 from openclaw.tasks.globs import overlaps
@@ -53,6 +53,7 @@ class Planned(NamedTuple):
     id: str
     tree: Tree | None
     choice: Choice | None = None  # how its model was chosen, if nobody named one
+    check: str | None = None  # what is run to see whether its work is good
 
 
 def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> list[Planned]:
@@ -93,7 +94,7 @@ def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> 
             if len(requests) > 1:
                 error.message = f"task {number}: {error.message}"
             raise
-        planned.append(Planned(task, agent, environ | fleet.shared_environment(), id, tree, choice))
+        planned.append(Planned(task, agent, environ | fleet.shared_environment(), id, tree, choice, request.check))
     _check_branches([p.tree for p in planned if p.tree])
     return planned
 
@@ -230,6 +231,8 @@ def _reserve(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) 
                         from openclaw.sessions import routed  # as above
 
                         routed.record(fleet, each.id, each.choice)
+                    if each.check:
+                        checks.add(fleet.store, each.id, each.check)
                     if launch.too_long(each.agent, each.task.prompt):  # it is sent when the program is ready
                         sends.add(fleet.store, each.id, each.task.prompt, sends.FIRST, fleet.now())
             return
@@ -284,7 +287,7 @@ def _open(
 ) -> dict[str, Pane]:
     os.makedirs(fleet.sessions_dir, mode=0o700, exist_ok=True)
     windows = []
-    for (task, agent, environ, _, tree, _), row in zip(planned, rows, strict=True):
+    for (task, agent, environ, _, tree, *_), row in zip(planned, rows, strict=True):
         os.mkdir(fleet.folder(row.id), 0o700)
         if tree:
             from openclaw.sessions import worktree  # as above
@@ -333,6 +336,10 @@ def _started(fleet: Fleet, rows: Sequence[Session], panes: dict[str, Pane]) -> l
             # one that was quick may have ended by itself, and another command have seen it, before we got here
             if not known and not any(s.status in ("done", "failed") for s in sessions.by_ids(fleet.store, [row.id])):
                 raise Interrupted(f"session {row.id} was ended while it was starting", "nothing of it is left")
+    if checks.of(fleet.store, [row.id for row in rows]):
+        from openclaw.sessions import checker  # only with --check
+
+        checker.ensure(fleet)
     if sends.addressees(fleet.store):
         from openclaw.sessions import courier  # only where a message waits
 
