@@ -34,7 +34,12 @@ def compact_arguments(parser: ArgumentParser) -> None:
     add("--limit", metavar="N", type=_tokens("--limit"), help="the window; half of it is the target")
     add("--target", metavar="N", type=_tokens("--target"), help="tokens to get down to; otherwise as few as possible")
     add("--keep-last", metavar="N", type=_tokens("--keep-last"), default=10, help="exchanges that stay as they are: 10")
-    add("--model", metavar="M", default="none", help="who writes the summary; none: it is gathered without a model")
+    add(
+        "--model",
+        metavar="M",
+        default="none",
+        help="who writes the summary; auto: whom the routing chooses; none: nobody",
+    )
     add("--undo", metavar="FILE", help="bring back what FILE held before it was compacted")
     json_argument(parser)
 
@@ -80,8 +85,11 @@ def _summarizer(model: str, settings: Settings) -> Summarizer | None:
     if model == "none":
         return None
     from openclaw.models import targets
+    from openclaw.roles.run import AUTO
     from openclaw.roles.summarize import Summarizer
 
+    if model == AUTO:
+        return Summarizer(settings, model)
     try:
         targets.target(model, settings)
     except Unavailable:

@@ -92,7 +92,7 @@ class _Program:
             Budget((session.get("budget") or {}).get("tokens")),
             Limits(settings.get("local.output_tokens"), settings.get("local.silence")),
             Retry(settings.get("local.retries")),
-            self._other,
+            self._others,
             _triggers(settings),
             self._summarizer,
         )
@@ -185,12 +185,16 @@ class _Program:
             if not self.agent.interrupted:  # by a person, before it had begun
                 raise
 
-    def _other(self) -> Target | None:
-        """The next one to go on with, after the one that is asked now; the last has none."""
-        names = [name.strip() for name in self.settings.get("local.fallback_model").split(",") if name.strip()]
-        found = [targets.target(name, self.settings) for name in names]
-        at = next((i for i, each in enumerate(found) if each.name == self.agent.target.name), -1)
-        return found[at + 1] if at + 1 < len(found) else None
+    def _others(self) -> list[tuple[str, Target | OpenclawError]]:
+        """Those to go on with after the one that is asked now, in turn; the last has none."""
+        found: list[tuple[str, Target | OpenclawError]] = []
+        for name in filter(None, map(str.strip, self.settings.get("local.fallback_model").split(","))):
+            try:
+                target = targets.target(name, self.settings)
+                found = [] if target.name == self.agent.target.name else [*found, (target.name, target)]
+            except OpenclawError as error:
+                found.append((name, error))
+        return found
 
     def _summarizer(self, wish: str) -> Summarizer | None:
         """Who summarises; nobody where no model is set for it."""

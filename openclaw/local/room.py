@@ -53,6 +53,13 @@ class Room:
         triggers = self.triggers._replace(window=window)
         self._window = ContextWindow(triggers, Policy(), self._clock(), self.conversation.fixed())
 
+    def too_small(self, window: int) -> str:
+        """Why a window of so many tokens could not take the conversation as it is; empty when it could."""
+        tokens, most = self.conversation.context(), self.triggers._replace(window=window).threshold
+        if tokens < most:
+            return ""
+        return f"its window of {window:,} tokens is too small for the {tokens:,} of the conversation"
+
     async def make(self) -> None:
         """Compact where it is due, warn where it soon will be. Halted: the budget is used up."""
         conversation, window = self.conversation, self._window

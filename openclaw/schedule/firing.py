@@ -16,7 +16,7 @@ from openclaw.schedule.work import Rules
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.wait import LOOK_SECONDS
 from openclaw.sessions.wait import wait as wait_for
-from openclaw.store import db, jobs, runs, sessions
+from openclaw.store import db, jobs, runs, sessions, trials
 from openclaw.store.runs import Run
 from openclaw.units import utc
 
@@ -58,6 +58,10 @@ def catch_up(fleet: Fleet) -> None:
 
 def tidy(fleet: Fleet) -> None:
     """End the windows of runs that have ended; forget what is older than `cron.keep_for`."""
+    if trials.unfinished(fleet.store):
+        from openclaw.sessions import trial  # YAML, and only while one runs
+
+        trial.collect(fleet)
     SessionRunner(fleet).sweep(runs.sessions_left(fleet.store))
     before = utc(fleet.clock() - fleet.settings.get("cron.keep_for"))
     if old := runs.older(fleet.store, before):

@@ -53,8 +53,8 @@ class SessionRunner:
             request = together(alone, [run.job, *(part.job for _, _, part in parts)])
             counted = [planned.task.tokens for planned in spawn.plan(fleet, [request, *alone])]
             saved = max(0, sum(counted[1:]) - counted[0])
-        spawn.spawn(fleet, [request], ids=[run.session_id])
-        return Begun(request.model or "", saved, injected)
+        [started] = spawn.spawn(fleet, [request], ids=[run.session_id])
+        return Begun(started.model or "", saved, injected)
 
     def known(self, id: str) -> bool:
         """After a look: a start that was cut off is completed or undone by then."""
@@ -111,6 +111,10 @@ class SessionRunner:
         good = session.status == "done" or (session.status == "idle" and not session.last_error)
         again = session.status != "killed" or session.reason == LOST  # a person who ends it means it
         said = output.result(self.fleet, session).output
+        if session.model:
+            from openclaw.sessions import judging  # YAML, and only where a model was at work
+
+            judging.of_run(self.fleet, session, good and bool(said.strip()))
         ended = "out of time" if session.status == "timeout" else f"its session was {session.status}"
         why = session.last_error or session.reason or ended
         return Outcome(
@@ -133,7 +137,11 @@ def wanted(fleet: Fleet, job: Job, spec: Spec, run: Run) -> Request:
     agent, model = program(agents, spec.agent, run.model)
     own = registry.get(agents, agent or fleet.settings.get("agent")).type  # a command line reads no prompt
     if own and not agent:
-        raise BadInput("it names neither a model nor a program", "--model M, or --agent shell for a command line")
+        from openclaw.sessions import routed  # YAML, and only where a job names neither
+
+        if not routed.programs(fleet):
+            raise BadInput("it names neither a model nor a program", "--model M, or --agent shell for a command line")
+        agent, own = routed.program_for(fleet, spec.message, spec.type or "cron"), ""
     return Request(
         task=spec.message,
         agent=agent,

@@ -150,8 +150,9 @@ def models(view: View) -> list[Figure]:
         step = model.tier if model and model.tier in turns else "paid"
         turns[step] = turns.get(step, 0) + sums.turns
     total = sum(turns.values())
-    return [Figure(f"turns on {step} (meant: {shares.get(step, 0):g} %)", _per(100 * n, total), "%")
-            for step, n in turns.items()]  # fmt: skip
+    found = [Figure(f"turns on {step} (meant: {shares.get(step, 0):g} %)", _per(100 * n, total), "%")
+             for step, n in turns.items()]  # fmt: skip
+    return [*found, Figure("fallbacks", float(figures.fallbacks(view.store, *view.period)), "")]
 
 
 def skills(view: View) -> list[Figure]:
