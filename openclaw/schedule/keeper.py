@@ -167,6 +167,9 @@ class Keeper:
         except Interrupted:
             raise  # the next look finds out what came of it
         except OpenclawError as error:
+            if error.code == "budget":  # a brake, and no fault of the job
+                with db.transaction(self.store):
+                    return self._skip(run, error.message)
             lasting = error.exit_status in (2, 3, 4) and error.code != "no_room"  # the same again would fail again
             self._end(run, Outcome("failed", error.message, again=not lasting))
         except OSError as error:

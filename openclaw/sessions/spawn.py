@@ -33,6 +33,7 @@ from openclaw.tasks.globs import overlaps
 from openclaw.tasks.prepare import Move, Task, prepare
 from openclaw.tasks.request import Request, check
 from openclaw.terminal.windows import Pane, close, open_windows, session_name
+from openclaw.usage import budgets as limits
 
 if TYPE_CHECKING:
     from openclaw.agents.sandbox import Wrap
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
     from openclaw.roles.part import Part
     from openclaw.sessions.worktree import Tree
 
-BUDGETS = ("budgets.day_usd", "budgets.day_tokens", "budgets.month_usd", "budgets.month_tokens")
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # ids are read aloud and typed: nothing that looks alike
 
 
@@ -209,7 +209,7 @@ def _reserve(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) 
     the store alone, then, if it says no, after it was brought up to date."""
     free = admission.free_memory_mb()
     gauge = None
-    if any(fleet.settings.get(key) for key in BUDGETS):
+    if limits.some(fleet.settings):
         from openclaw.sessions import budgets, status  # only where there are any
 
         status.settle_usage(fleet)
