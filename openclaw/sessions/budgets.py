@@ -13,6 +13,7 @@ from openclaw.agents.registry import Agent
 from openclaw.errors import Refused
 from openclaw.models.route import TYPICAL
 from openclaw.sessions.fleet import Fleet
+from openclaw.store import brakes, db, inbox
 from openclaw.store.sessions import Session
 from openclaw.usage import budgets
 from openclaw.usage.budgets import Standing
@@ -74,9 +75,44 @@ def refusal(standing: Standing, more: float = 0.0) -> Refused:
 
 
 def warnings(fleet: Fleet, agents: Mapping[str, Agent], live: Sequence[Session]) -> list[str]:
-    """A line for each budget of which, with what is held, nearly all is gone."""
+    """A line for each budget of which, with what is held, nearly all is gone. Who is not looking is told by `tell`."""
+    found = Gauge(fleet, agents).standings(fleet.store, live, fleet.now())
+    tell(fleet, found)
     return [
         f"{share:.0f}% of {s.called} are spent or held: {s.shown(s.spent)} and {s.shown(s.held)} of {s.shown(s.limit)}"
-        for s in Gauge(fleet, agents).standings(fleet.store, live, fleet.now())
+        for s in found
         if (share := 100 * (s.spent + s.held) / s.limit) >= s.budget.warn
     ]
+
+
+def tell(fleet: Fleet, found: Sequence[Standing]) -> list[Standing]:
+    """Put into the inbox what is nearly spent, and what is: each once for its day or month. What is new of it."""
+    passed = [standing for standing in found if standing.level != "ok"]
+    if not passed:
+        return []
+    now, fresh = fleet.now(), list[Standing]()
+    with db.transaction(fleet.store):
+        for standing in passed:
+            budget, unit, subject = standing.budget.name, standing.unit, standing.subject
+            if brakes.mark(
+                fleet.store, budget, unit, subject, standing.period, standing.level, standing.limit, now
+            ):
+                fresh.append(standing)
+                inbox.add(fleet.store, now, "alert", title(standing), text(standing), fleet.settings.workspace)
+    return fresh
+
+
+def title(standing: Standing) -> str:
+    """`budget day: 82 % spent`."""
+    name = f"{standing.budget.name} ({standing.subject})" if standing.subject else standing.budget.name
+    return f"budget {name}: {'used up' if standing.level == 'full' else f'{standing.percent:.0f} % spent'}"
+
+
+def text(standing: Standing) -> str:
+    """What stands in the inbox."""
+    said = f"{standing.called}: {standing.shown(standing.spent)} of {standing.shown(standing.limit)} spent"
+    if standing.level == "full" and standing.budget.per != "session":
+        said += f"; nothing that it is for is started until {standing.frees_at}"
+    elif standing.frees_at:
+        said += f"; it is free again at {standing.frees_at}"
+    return said + (", and what runs is halted" if standing.level == "full" and standing.budget.halt else "")

@@ -209,7 +209,7 @@ def _reserve(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) 
     the store alone, then, if it says no, after it was brought up to date."""
     free = admission.free_memory_mb()
     gauge = None
-    if limits.some(fleet.settings):
+    if limits.arm(fleet.settings):
         from openclaw.sessions import budgets, status  # only where there are any
 
         status.settle_usage(fleet)

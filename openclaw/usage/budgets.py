@@ -6,11 +6,13 @@ the short form of the budgets called `day` and `month`. Nothing here looks anywh
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from openclaw import places
 from openclaw.errors import BadInput
 from openclaw.settings import Settings
 from openclaw.units import from_utc, parse_amount, parse_count, utc
@@ -117,6 +119,19 @@ def files(settings: Settings) -> list[str]:
 def some(settings: Settings) -> bool:
     """Whether there is any: asked at every spawn, so that nobody else has to read a file."""
     return any(settings.get(f"budgets.{key}") for key in SHORT) or bool(files(settings))
+
+
+def arm(settings: Settings) -> bool:
+    """`some`; and have the hooks of sub-agents ask for a look at every turn, or not, accordingly."""
+    flag, wanted = os.path.join(settings.state_dir, places.BUDGETS), some(settings)
+    if wanted != os.path.lexists(flag):
+        if wanted:
+            os.makedirs(settings.state_dir, mode=0o700, exist_ok=True)
+            os.close(os.open(flag, os.O_CREAT | os.O_CLOEXEC, 0o600))
+        else:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(flag)
+    return wanted
 
 
 def load(settings: Settings) -> list[Budget]:
