@@ -35,9 +35,11 @@ def main() -> None:
     state_dir = os.environ.get("OPENCLAW_STATE_DIR") or ""
     try:
         if words[:1] == ["statusline"]:
-            from openclaw.hook_statusline import line
+            from openclaw import hook_statusline
 
-            say(line(os.environ, read))
+            said = hook_statusline.parsed(read)
+            say(hook_statusline.line(os.environ, said))
+            hook_statusline.keep(os.environ, said)
         elif words[:1] == ["--version"]:
             from openclaw.version import VERSION
 

@@ -20,7 +20,7 @@ from openclaw.agents.registry import Agent
 from openclaw.agents.reporters import reporter
 from openclaw.context.tokens import Counter
 from openclaw.errors import BadInput, Interrupted, OpenclawError, Refused
-from openclaw.sessions import admission, prefix
+from openclaw.sessions import admission, prefix, quotas
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.gate import Gate
 from openclaw.sessions.status import known_server, located, settle
@@ -213,11 +213,14 @@ def _reserve(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) 
         from openclaw.sessions import budgets, status  # only where there are any
 
         status.settle_usage(fleet)
-        gauge = budgets.Gauge(fleet, {p.agent.name: p.agent for p in planned} | registry.load(fleet.settings))
+        gauge = budgets.Gauge(fleet, registry.load(fleet.settings))
+    programs = {p.agent.name: p.agent for p in planned}
+    quotas.refresh(fleet, list(programs.values()))
     for settled in (False, True):
         try:
             with db.transaction(fleet.store):
                 live = sessions.live(fleet.store)
+                quotas.check(fleet, programs, live, rows)
                 admission.check(fleet, len(live), [p.agent for p in planned], free, live[-1] if live else None)
                 _check_names(live, rows)
                 check_claims(sessions.claims(fleet.store), live, rows)

@@ -382,15 +382,15 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             agent TEXT NOT NULL,
             kind TEXT NOT NULL,                   -- five-hour, weekly, weekly-opus
             percent REAL NOT NULL,
-            resets_at TEXT NOT NULL,              -- '' where it was not said
+            resets_at REAL NOT NULL,              -- epoch seconds; 0 where it was not said
             seconds INTEGER NOT NULL,             -- how long its window is
-            seen_at TEXT NOT NULL,
+            seen_at REAL NOT NULL,
             PRIMARY KEY (agent, kind)
         ) WITHOUT ROWID;
         -- when a session that stands at such a limit can go on; '' while it does not
         ALTER TABLE sessions ADD COLUMN limited_until TEXT NOT NULL DEFAULT '';
-        -- when a message may be typed; '' at once
-        ALTER TABLE sends ADD COLUMN not_before TEXT NOT NULL DEFAULT ''
+        -- when a message may be typed, in epoch seconds
+        ALTER TABLE sends ADD COLUMN not_before REAL NOT NULL DEFAULT 0
         """,
     ),
 )

@@ -26,7 +26,8 @@ def of_jobs(connection: sqlite3.Connection, since: str, until: str) -> Mapping[t
         "SELECT session_id, job_id FROM runs WHERE session_id != ''"
         " AND (ended_at IS NULL OR ended_at >= :since)"
         " UNION SELECT json_extract(tried.value, '$.session'), job_id FROM runs, json_each(runs.attempts) tried"
-        " WHERE attempts != '[]' AND (ended_at IS NULL OR ended_at >= :since))"
+        " WHERE attempts != '[]' AND (ended_at IS NULL OR ended_at >= :since)"
+        " AND json_extract(tried.value, '$.session') != '')"
         f" SELECT o.job_id, (SELECT job FROM runs r WHERE r.job_id = o.job_id ORDER BY number DESC LIMIT 1), {_SUMS}"
         " FROM owned o JOIN daily d ON d.session_id = o.id WHERE d.day BETWEEN :since AND :until GROUP BY o.job_id",
         {"since": since, "until": until},
