@@ -91,7 +91,7 @@ def _compose(
         return composer.fills(seen, text) if drawn is None else composer.holds(drawn, text, pasted)
 
     def noticed() -> bool:
-        return bool(notice and re.search(notice, composer.plain(screen())))
+        return bool(notice and re.search(notice, capture(fleet.terminal, pane.pane_id)))
 
     if noticed():
         deliver.press(fleet.terminal, pane, ["Escape"])
