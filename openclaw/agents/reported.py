@@ -55,6 +55,8 @@ def take_session(store: sqlite3.Connection, id: str, data: dict[str, Any], repor
     columns = change(name, data, state, asks)
     if "reported_state" in columns:
         columns["status"] = columns["reported_state"]  # what the window shows and the store says stay the same
+    if name == "StopFailure" and data.get("error") == "rate_limit":
+        columns["limited_until"] = _limit(store, id, str(data.get("last_assistant_message") or ""))
     if path:
         events.transcript(store, id, path)
     if path and not data.get("agent_id"):
@@ -82,7 +84,7 @@ def change(name: str, data: dict[str, Any], state: str, asks: str) -> dict[str, 
     if data.get("agent_id") and name not in ("PermissionRequest", "PostToolUse", "PostToolUseFailure"):
         return {}  # an agent inside the agent has turns of its own
     if name == "UserPromptSubmit":
-        return {"reported_state": "working", "asks": "", "last_error": ""}
+        return {"reported_state": "working", "asks": "", "last_error": "", "limited_until": ""}
     if name in ("Stop", "Interrupt"):
         return {"reported_state": "idle", "asks": ""}
     if name == "StopFailure":
@@ -105,6 +107,23 @@ def change(name: str, data: dict[str, Any], state: str, asks: str) -> dict[str, 
     if name == "PostCompact" and data.get("trigger") == "manual":
         return {"reported_state": "idle", "asks": ""}
     return {}
+
+
+def _limit(store: sqlite3.Connection, id: str, said: str) -> str:
+    """Record the limit of a subscription at which its turn ended; when it resets (ISO 8601 UTC), empty where that was
+    another limit, of requests a minute say, or where nobody knows."""
+    import time
+
+    from openclaw.agents import limits  # rare
+    from openclaw.store import quotas
+
+    now = time.time()
+    if not (found := limits.hit(said, now)):
+        return ""
+    agent = str(store.execute("SELECT agent FROM sessions WHERE id = ?", (id,)).fetchone()[0])
+    quotas.note(store, agent, [found], now)
+    at = next((row[3] for row in quotas.of(store, agent) if row[1] == found[0] and row[3] > now), 0.0)
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(at)) if at else ""
 
 
 def take_main(store: sqlite3.Connection, report: dict[str, Any], at: str = "") -> None:

@@ -13,12 +13,13 @@ from openclaw.cli.context import fleet as open_fleet
 from openclaw.cli.context import json_argument, line
 from openclaw.errors import BadInput, Refused
 from openclaw.sessions.fleet import Fleet
-from openclaw.sessions.spawn import BUDGETS, plan
+from openclaw.sessions.spawn import plan
 from openclaw.sessions.spawn import spawn as start
 from openclaw.store.sessions import Session
 from openclaw.tasks.prefix import KINDS
 from openclaw.tasks.request import POLICIES, Request, from_list
 from openclaw.units import count_argument, duration_argument
+from openclaw.usage import budgets as limits
 
 LARGEST_STDIN = 16 * 2**20
 
@@ -104,7 +105,7 @@ def spawn(
         return show(fleet, plan(fleet, requests), many=bool(from_file), json=json)
     _say_unseen(fleet, dict.fromkeys(r.cwd for r in requests if r.worktree is not None))
     started = start(fleet, requests, queue, waiting=lambda why: render.progress(f"waiting for a place: {why}"))
-    if any(fleet.settings.get(key) for key in BUDGETS):
+    if limits.some(fleet.settings):
         from openclaw.agents import registry  # only where there are any
         from openclaw.sessions import budgets
         from openclaw.store import sessions

@@ -22,6 +22,7 @@ from openclaw.store import db, inbox, jobs, runs
 from openclaw.store.jobs import Job
 from openclaw.store.runs import Run
 from openclaw.units import from_utc, utc
+from openclaw.usage.quotas import AtLimit
 
 BACKOFF = (30.0, 60.0, 300.0, 900.0, 3600.0)  # seconds before the next try
 RESULT_CHARS = 20_000  # of a result, in its row; the whole is in its folder
@@ -94,7 +95,9 @@ class Keeper:
     def _give_up_retries(self, id: str, newer: int) -> None:
         for run in runs.unfinished(self.store, id):
             if run.state == "retry" and run.number != newer:
-                self._close(run, "failed", run.reason + "; not tried again, for the next firing was due")
+                failed = any(tried["state"] == "failed" for tried in run.tried)  # else it was only put off
+                why = run.reason + "; not tried again, for the next firing was due"
+                self._close(run, "failed" if failed else "skipped", why)
 
     # --- beginning
 
@@ -167,6 +170,11 @@ class Keeper:
         except Interrupted:
             raise  # the next look finds out what came of it
         except OpenclawError as error:
+            if error.code == "budget":  # a brake, and no fault of the job
+                with db.transaction(self.store):
+                    return self._skip(run, error.message)
+            if isinstance(error, AtLimit) and not run.by_hand:
+                return self._put_off(spec, run, error)
             lasting = error.exit_status in (2, 3, 4) and error.code != "no_room"  # the same again would fail again
             self._end(run, Outcome("failed", error.message, again=not lasting))
         except OSError as error:
@@ -176,6 +184,20 @@ class Keeper:
             with db.transaction(self.store):
                 runs.update(self.store, run.number, state="running", holder="", model=begun.model,
                             saved_tokens=begun.saved_tokens, injected=begun.injected)  # fmt: skip
+        return True
+
+    def _put_off(self, spec: Spec, run: Run, limit: AtLimit) -> bool:
+        """At a limit of a subscription: the job's next model takes over at once, or the run waits for the reset."""
+        attempts, not_before = run.tried, limit.until
+        if len(spec.models) > len(attempts) + 1:
+            attempts.append({"session": "", "model": run.model, "state": "paused", "reason": limit.message,
+                             "at": utc(self.clock())})  # fmt: skip
+            not_before = self.clock()
+        with db.transaction(self.store):
+            runs.update(self.store, run.number, state="retry", holder="", session_id="", reason=limit.message,
+                        attempts=json.dumps(attempts), not_before=not_before)  # fmt: skip
+        if not_before < limit.until:
+            self.begin_one(run.number)
         return True
 
     def _tell_main(self, job: Job, spec: Spec, run: Run) -> bool:

@@ -18,6 +18,7 @@ from openclaw.store import sends
 
 NAME = "courier"
 POLL_SECONDS = 0.1
+LIMIT_SECONDS = 5.0
 LOOK_SECONDS = 1.0  # Esc and answered dialogs change no row: only a look shows them
 
 
@@ -41,13 +42,16 @@ def run(fleet: Fleet) -> None:
 def _deliver_all(fleet: Fleet) -> None:
     looked, version = 0.0, -1
     while ids := sends.addressees(fleet.store):
+        if (wait := sends.next_at(fleet.store) - fleet.clock()) > 0:  # a subscription's limit has to reset before
+            time.sleep(min(wait, LIMIT_SECONDS))
+            continue
         now = int(fleet.store.execute("PRAGMA data_version").fetchone()[0])
         if now != version or time.monotonic() > looked + LOOK_SECONDS:
             looked, version = time.monotonic(), now
             try:
                 live = {s.id: s for s in settle(fleet)[0]}
                 for id in ids:
-                    queue = sends.waiting(fleet.store, id)
+                    queue = [m for m in sends.waiting(fleet.store, id) if m.not_before <= fleet.clock()]
                     if queue and (id not in live or outbox.ready(live[id], queue[0])):
                         with outbox.typing(fleet, id):
                             outbox.push(fleet, id, *settle(fleet))

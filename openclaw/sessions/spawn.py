@@ -20,7 +20,7 @@ from openclaw.agents.registry import Agent
 from openclaw.agents.reporters import reporter
 from openclaw.context.tokens import Counter
 from openclaw.errors import BadInput, Interrupted, OpenclawError, Refused
-from openclaw.sessions import admission, prefix
+from openclaw.sessions import admission, prefix, quotas
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.gate import Gate
 from openclaw.sessions.status import known_server, located, settle
@@ -33,6 +33,7 @@ from openclaw.tasks.globs import overlaps
 from openclaw.tasks.prepare import Move, Task, prepare
 from openclaw.tasks.request import Request, check
 from openclaw.terminal.windows import Pane, close, open_windows, session_name
+from openclaw.usage import budgets as limits
 
 if TYPE_CHECKING:
     from openclaw.agents.sandbox import Wrap
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from openclaw.sessions.trial import Draw
     from openclaw.sessions.worktree import Tree
 
-BUDGETS = ("budgets.day_usd", "budgets.day_tokens", "budgets.month_usd", "budgets.month_tokens")
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # ids are read aloud and typed: nothing that looks alike
 
 
@@ -224,15 +224,18 @@ def _reserve(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) 
     the store alone, then, if it says no, after it was brought up to date."""
     free = admission.free_memory_mb()
     gauge = None
-    if any(fleet.settings.get(key) for key in BUDGETS):
+    if limits.arm(fleet.settings):
         from openclaw.sessions import budgets, status  # only where there are any
 
         status.settle_usage(fleet)
-        gauge = budgets.Gauge(fleet, {p.agent.name: p.agent for p in planned} | registry.load(fleet.settings))
+        gauge = budgets.Gauge(fleet, registry.load(fleet.settings))
+    programs = {p.agent.name: p.agent for p in planned}
+    quotas.refresh(fleet, list(programs.values()))
     for settled in (False, True):
         try:
             with db.transaction(fleet.store):
                 live = sessions.live(fleet.store)
+                quotas.check(fleet, programs, live, rows)
                 admission.check(fleet, len(live), [p.agent for p in planned], free, live[-1] if live else None)
                 _check_names(live, rows)
                 check_claims(sessions.claims(fleet.store), live, rows)

@@ -366,6 +366,34 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         """,
     ),
     (
+        "0033_brakes",  # what was told of budgets, what programs say of their limits: see store/brakes, store/quotas
+        """
+        CREATE TABLE budget_marks (               -- what people were told, once for each day or month
+            budget TEXT NOT NULL,
+            unit TEXT NOT NULL,
+            subject TEXT NOT NULL,
+            period TEXT NOT NULL,
+            level TEXT NOT NULL,
+            amount REAL NOT NULL,                 -- the limit then: a raised one is passed anew
+            at TEXT NOT NULL,
+            PRIMARY KEY (budget, unit, subject, period, level, amount)
+        ) WITHOUT ROWID;
+        CREATE TABLE quotas (                     -- the newest report of each limit of a program's subscription
+            agent TEXT NOT NULL,
+            kind TEXT NOT NULL,                   -- five-hour, weekly, weekly-opus
+            percent REAL NOT NULL,
+            resets_at REAL NOT NULL,              -- epoch seconds; 0 where it was not said
+            seconds INTEGER NOT NULL,             -- how long its window is
+            seen_at REAL NOT NULL,
+            PRIMARY KEY (agent, kind)
+        ) WITHOUT ROWID;
+        -- when a session that stands at such a limit can go on; '' while it does not
+        ALTER TABLE sessions ADD COLUMN limited_until TEXT NOT NULL DEFAULT '';
+        -- when a message may be typed, in epoch seconds
+        ALTER TABLE sends ADD COLUMN not_before REAL NOT NULL DEFAULT 0
+        """,
+    ),
+    (
         "0034_routing",  # outcomes with ranks, checks, trials; jobs, skills and roles of turns; rows that can't be
         f"""
         ALTER TABLE routes ADD COLUMN why TEXT NOT NULL DEFAULT '';

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from openclaw.errors import NotFound
-from openclaw.store import db, ledger, mains
+from openclaw.store import db, ledger, mains, quotas
 from openclaw.usage.ledger import reader, sane
 
 REPORTERS = {"claude": "claude-hooks", "codex": "codex-hooks"}  # how each writes its conversations
@@ -79,6 +79,8 @@ def _file(store: sqlite3.Connection, path: str, start: int) -> tuple[int, int]:
         found = form.read(path, start)
         counted, odd = sane(found.turns)
         good = [turn for turn in counted if _TIME.fullmatch(turn.at)]
+        if found.limits:
+            quotas.note(store, agent, found.limits, found.limits_at)
         new = ledger.take(store, path, _conversation(path, name, agent), agent, good, found.read_bytes)
     return new, odd + len(counted) - len(good)
 

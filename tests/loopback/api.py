@@ -224,21 +224,23 @@ class _Handler(BaseHTTPRequestHandler):
         reply, number = self.server.api.answer(request)
         if self.path.startswith(responses.PATH):
             if reply.status != 200:
-                return self._send(reply.status, json.dumps(responses.error(reply.status, reply.text)).encode(), number)
+                body = json.dumps(responses.error(reply.status, reply.text)).encode()
+                return self._send(reply.status, body, number, headers=reply.headers)
             body = responses.stream(reply, number, request.body).encode()
-            return self._send(200, body, number, "text/event-stream")
+            return self._send(200, body, number, "text/event-stream", reply.headers)
         if self.path.startswith(chat.PATH):
             if reply.status != 200:
                 body = json.dumps(chat.error(reply.status, reply.text)).encode()
                 return self._send(reply.status, body, number, headers=reply.headers)
             return self._send(200, chat.stream(reply, number, request.body).encode(), number, "text/event-stream")
         if reply.status != 200:
-            return self._send(reply.status, json.dumps(_error(reply.status, reply.text)).encode(), number)
+            body = json.dumps(_error(reply.status, reply.text)).encode()
+            return self._send(reply.status, body, number, headers=reply.headers)
         message = _message(reply, number, str(request.body.get("model")))
         if request.body.get("stream"):
             body = "".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" for e in _events(message)).encode()
-            return self._send(200, body, number, "text/event-stream")
-        return self._send(200, json.dumps(message).encode(), number)
+            return self._send(200, body, number, "text/event-stream", reply.headers)
+        return self._send(200, json.dumps(message).encode(), number, headers=reply.headers)
 
     def _take(self, raw: bytes) -> Request:
         body = json.loads(raw) if raw.startswith(b"{") else {}
