@@ -22,6 +22,7 @@ SHOW_SECONDS = 5.0
 ENTER_SECONDS = 2.0
 ENTERS = 4
 CONFIRM_SECONDS = 10.0
+HEAD = "A scheduled message:"  # before a text that would be taken for a command
 TYPING = "typing since "  # the mark of one whose sender may have died in the middle, with what it saw before
 
 
@@ -65,7 +66,7 @@ def _type(fleet: Fleet, errand: Errand, main: Main) -> tuple[str, str]:
         return _waits(errand, "the window of the main session is gone")
     if not line:
         return "failed", f"nobody knows how {main.agent} draws its input line"
-    text = composer.safe(errand.text, entry)
+    text = composer.safe(errand.text, entry, HEAD)
 
     def screen() -> str:
         return capture(terminal, main.pane_id, ansi=True)

@@ -22,7 +22,8 @@ from openclaw.sessions.fleet import Fleet
 WAYS = ("systemd", "crontab")
 DAEMONS = ("cron", "crond", "dcron", "fcron")
 SECONDS = 20.0  # for a call of either
-KEPT = ("PATH", "HOME", "LANG", "OPENCLAW_CONFIG", "XDG_CONFIG_HOME")  # no secrets: both files can be read
+# no secrets: both files can be read
+KEPT = ("PATH", "HOME", "LANG", "OPENCLAW_CONFIG", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR")
 UNIT = """[Unit]
 Description={about}
 {more}"""

@@ -365,4 +365,12 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         ALTER TABLE sessions ADD COLUMN seen_report TEXT NOT NULL DEFAULT ''
         """,
     ),
+    (
+        "0036_told",  # which entries of the inbox the main agent has been told; what is older than this is no news
+        """
+        ALTER TABLE inbox ADD COLUMN told_at TEXT;
+        UPDATE inbox SET told_at = at;
+        CREATE INDEX inbox_untold ON inbox(workspace) WHERE told_at IS NULL
+        """,
+    ),
 )
