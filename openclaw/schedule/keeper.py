@@ -228,6 +228,9 @@ class Keeper:
             if errand.way == "main" and errand.state != "waiting":
                 done = errand.state == "delivered"
                 return Outcome("done" if done else "failed", errand.why, again=False)
+            if errand.way == "main" and errand.why != run.reason:
+                with db.transaction(self.store):  # for whoever asks what it waits for
+                    runs.update(self.store, run.number, reason=errand.why)
         return None
 
     def _end(self, run: Run, outcome: Outcome) -> None:

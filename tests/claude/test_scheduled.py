@@ -54,6 +54,7 @@ class Main:
 
     def arrives(self) -> None:
         until(lambda: self.ticked(1) == "done", 60, self.terminal.screen())
+        until(self.heard, 40)
         assert len(self.heard()) == 1 and not (self.box.root / "ran").exists()
 
 
@@ -65,6 +66,8 @@ def main(claude: Claude) -> Main:
 def test_idle_it_gets_the_message_as_it_was_written(main: Main) -> None:
     run = main.job("--wait")
     assert (run["state"], run["reason"]) == ("done", "")
+    until(main.heard, 40)
+    main.until("idle")
     assert len(main.heard()) == 1 and main.heard()[0].text.count(MESSAGE) == 1
     assert not (main.box.root / "ran").exists()
 
@@ -75,6 +78,7 @@ def test_peers_05_at_work_it_gets_the_message_once_it_is_idle(main: Main) -> Non
     main.terminal.type("something long")
     main.until("working")
     assert main.job()["state"] == "running" and main.ticked() == "running" and main.heard() == []
+    assert "it is working" in main.cron.runs("mail")[0]["reason"]
     hold.set()
     main.until("idle")
     main.arrives()
@@ -99,9 +103,7 @@ def test_nothing_answers_what_it_asks_the_person(main: Main) -> None:
     assert main.job()["state"] == "running" and main.ticked() == "running"
     assert "Do you want to proceed?" in main.terminal.screen() and main.heard() == []
     main.terminal.press_until("Escape", lambda: "Do you want to proceed?" not in main.terminal.screen())
-    main.terminal.type("go on")  # interrupted it reports nothing: the next turn does
-    main.until("idle")
-    main.arrives()
+    main.arrives()  # its hooks say nothing of an Esc: its own file does
 
 
 def test_a_half_typed_line_stays(main: Main) -> None:
@@ -122,7 +124,7 @@ def test_a_result_comes_with_the_next_prompt_and_stands_below_it_until_then(main
     main.until("idle")
     main.terminal.shows("inbox 1: disk")
     [turn] = main.claude.api.turns[turns:]
-    assert turn.has("hello main") and any("disk: /srv is at 97 %" in part for said in turn._said() for part in said)
+    assert turn.has("hello main") and turn.has("disk: /srv is at 97 %")
     main.terminal.type("and again")
     until(lambda: len(main.claude.api.turns) > turns + 1, 40)
     assert str(main.claude.api.turns[-1].body["messages"]).count("97 %") == 1  # in the history, not told again

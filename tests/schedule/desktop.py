@@ -37,7 +37,7 @@ class Desktop:
         assert self.socket.recv(1000).startswith(b"OK")
         self.socket.sendall(b"BEGIN\r\n")
         self.serial = 0
-        bus = {PATH: "/org/freedesktop/DBus", INTERFACE: "org.freedesktop.DBus", DESTINATION: "org.freedesktop.DBus"}
+        bus: dict[int, str | int] = {PATH: "/", INTERFACE: "org.freedesktop.DBus", DESTINATION: "org.freedesktop.DBus"}
         self._send(CALL, bus | {MEMBER: "Hello"})
         self._send(CALL, bus | {MEMBER: "RequestName", SIGNATURE: "su"}, _padded(_text(NAME)) + struct.pack("<I", 0))
         assert any(self._take() for _ in range(4))  # the replies, and that the name is ours
