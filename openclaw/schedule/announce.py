@@ -12,7 +12,7 @@ from openclaw.store.jobs import Job
 from openclaw.store.runs import Run
 from openclaw.units import utc
 
-SILENT = ("HEARTBEAT_OK", "NO_REPLY")  # with which an agent says that nothing needs attention
+SILENT = ("HEARTBEAT_OK", "NO_REPLY", "ANNOUNCE_SKIP")  # with which an agent says that nothing needs attention
 PART = "=== {name} ==="  # the line before each result of a batch
 _WRAPPED = r"[\s*_`.,;:!\"'-]*"  # what models put around such a word
 

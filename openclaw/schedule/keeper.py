@@ -73,7 +73,10 @@ class Keeper:
         except OpenclawError as error:  # a time zone that is gone, say
             self._pause(job, error.message)
             return [], False
-        if spec.timing is None or spec.never or not spec.enabled or job.paused:
+        if spec.never:  # it was planned, so it could be run before
+            self._pause(job, spec.never)
+            return [], False
+        if spec.timing is None or not spec.enabled or job.paused:
             jobs.update(self.store, id, utc(now), next_at=None)
             return [], False
         done = plan(spec.timing, id, job.cursor, now, spec.catch_up, self.rules.grace)
