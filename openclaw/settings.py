@@ -88,6 +88,8 @@ DECLARED = {
         Setting("cron.tries", "count", 3, "how often a failed run of a job is tried in all"),
         Setting("cron.pause_after", "count", 3, "failed firings in a row after which a job is paused"),
         Setting("cron.keep_for", "duration", 90 * 86400.0, "how long runs and what was read of the inbox stay"),
+        Setting("cron.announce_turn", "flag", False, "what is announced begins a turn of the idle main agent"),
+        Setting("cron.desktop", "flag", True, "what is announced is shown on the desktop too, where there is one"),
         Setting("local.model", "text", "", "the model of the agent `local` when none is named"),
         Setting("local.fallback_model", "text", "", "the models it goes on with, in turn, when one can't be reached"),
         Setting("local.url", "text", "", "the base URL of its models, instead of their endpoint's"),

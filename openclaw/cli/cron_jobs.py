@@ -243,4 +243,6 @@ def _what(spec: Spec) -> str:
 
 
 def _files(spec: Spec) -> str:
-    return ",".join(spec.inject) if spec.inject is not None else f"as {spec.type or 'its type'}"
+    if spec.main:
+        return ""
+    return ",".join(spec.inject) or "none" if spec.inject is not None else f"those of {spec.type or 'cron'}"

@@ -34,7 +34,7 @@ class Tick(NamedTuple):
 def keeper(fleet: Fleet) -> Keeper:
     """The keeper of this fleet's jobs."""
     get = fleet.settings.get
-    rules = Rules(get("cron.grace"), get("cron.tries"), get("cron.pause_after"))
+    rules = Rules(get("cron.grace"), get("cron.tries"), get("cron.pause_after"), get("cron.announce_turn"))
     me = processes.identity(os.getpid())
     return Keeper(fleet.store, SessionRunner(fleet), rules, fleet.clock, me, processes.alive)
 

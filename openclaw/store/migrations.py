@@ -502,4 +502,12 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             FROM imported_turns t
         """,
     ),
+    (
+        "0036_told",  # which entries of the inbox the main agent has been told; what is older than this is no news
+        """
+        ALTER TABLE inbox ADD COLUMN told_at TEXT;
+        UPDATE inbox SET told_at = at;
+        CREATE INDEX inbox_untold ON inbox(workspace) WHERE told_at IS NULL
+        """,
+    ),
 )
