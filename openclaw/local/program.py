@@ -29,6 +29,7 @@ from openclaw.models import endpoints, targets
 from openclaw.models.targets import Target
 from openclaw.roles.summarize import Summarizer, configured
 from openclaw.settings import Settings
+from openclaw.usage import calibrations
 
 FAILED, HALTED = 1, 3  # its exit status: something of ours failed; refused by a guard
 ECHOED = 12  # lines of a prompt that are shown
@@ -53,7 +54,8 @@ def run(given: argparse.Namespace) -> int:
     if given.resume and not os.path.exists(path):
         raise NotFound(f"there is no conversation {id[:60]!r}", "it would be in " + folder, code="no_conversation")
     offered = tools.chosen(given.tools.split(",") if given.tools is not None else None)
-    conversation = Conversation(path, sum(estimate(json.dumps(tool.schema) + tool.about) + 8 for tool in offered))
+    overhead = sum(estimate(json.dumps(tool.schema) + tool.about) + 8 for tool in offered)
+    conversation = Conversation(path, overhead, known=lambda model: calibrations.at(settings, model))
     target = targets.target(conversation.model or given.model or settings.get("local.model"), settings)
     place = _place(settings, session, folder, target)
     if not conversation.messages:
