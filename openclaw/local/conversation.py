@@ -6,6 +6,7 @@ Whoever opens the same log after a kill has the same conversation, and knows whi
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -31,7 +32,8 @@ class Mark(NamedTuple):
 
 
 class Conversation:
-    """`messages` is what the next request sends; `started` are the ids of calls that began and have no result.
+    """`messages` is what the next request sends; `started` are the ids of calls that began and have no result;
+    `queued` is what a person typed and nobody has taken.
 
     `overhead` are the tokens that a request has beside the messages: the descriptions of tools. `known` says what was
     learned of a model in other conversations.
@@ -43,6 +45,7 @@ class Conversation:
     ) -> None:  # fmt: skip
         self.messages: list[Message] = []
         self.started: set[str] = set()
+        self.queued: dict[str, str] = {}  # by its id
         self.model = ""
         self.tokens_used = 0
         self.cost_usd = 0.0
@@ -67,8 +70,19 @@ class Conversation:
         """One more message; `more` is written beside it (model, cost_usd)."""
         self._do(form.record(message) | more)
 
-    def user(self, text: str) -> None:
-        self.add(Message("user", (Text(text),)))
+    def user(self, text: str, queued: str = "") -> None:
+        """A prompt; `queued` is the id under which it has waited, which it does no longer."""
+        self.add(Message("user", (Text(text),)), **({"queued": queued} if queued else {}))
+
+    def queue(self, text: str) -> str:
+        """What a person typed waits for its turn, over the end of the program too; the id under which it does."""
+        id = uuid.uuid4().hex
+        self._do({"type": "queued", "queued": id, "text": text})
+        return id
+
+    def taken(self, queued: str) -> None:
+        """What has waited under this id is no prompt, and done with."""
+        self._do({"type": "taken", "queued": queued})
 
     def system(self, text: str) -> None:
         self.add(Message("system", (Text(text),)))
@@ -189,6 +203,10 @@ class Conversation:
     def _take(self, entry: dict[str, Any]) -> None:
         kind = entry["type"]
         self._context = None
+        if kind != "queued":
+            self.queued.pop(str(entry.get("queued")), None)
+        elif isinstance(text := entry.get("text"), str):
+            self.queued[str(entry.get("queued"))] = text
         if kind == "message" and (message := _message(entry)):
             if message.role == "user":
                 self._marks.append(Mark("prompt", tuple(self.messages)))

@@ -79,7 +79,7 @@ class _Program:
         id: str,
     ) -> None:
         self.settings, self.conversation, self.given = settings, conversation, given
-        self.prompts: asyncio.Queue[str] = asyncio.Queue()
+        self.prompts: asyncio.Queue[tuple[str, str]] = asyncio.Queue()  # (text, the id under which it waits)
         self.turn: asyncio.Task[None] | None = None
         self.report = Reports(settings.environ, id, conversation.path)
         self.window = Window(self._entered, self.interrupt, self._figures, "NO_COLOR" not in settings.environ)
@@ -109,7 +109,10 @@ class _Program:
         self.window.line(f"{self.agent.target.name}, in {self.agent.place.cwd}; /help lists the commands")
         if self.given.prompt:
             self._echo(self.given.prompt)
-            self.prompts.put_nowait(self.given.prompt)
+            self.prompts.put_nowait((self.given.prompt, ""))
+        for queued, text in self.conversation.queued.items():  # typed before the program was killed
+            self._echo(text)
+            self.prompts.put_nowait((text, queued))
         worker = asyncio.create_task(self._work(resumed))
         try:
             await self.window.run()
@@ -145,7 +148,14 @@ class _Program:
         else:
             if self.interruptible:
                 self.window.line("queued until the turn ends")
-            self.prompts.put_nowait(text)
+            self._queue(text)
+
+    def _queue(self, text: str) -> None:
+        """It is in the log before it waits: whoever kills the program does not take it away."""
+        try:
+            self.prompts.put_nowait((text, self.conversation.queue(text)))
+        except OpenclawError:  # a full disk: the turn will say so
+            self.prompts.put_nowait((text, ""))
 
     def _echo(self, text: str) -> None:
         """A prompt above the answer to it; of a long one its begin."""
@@ -155,18 +165,21 @@ class _Program:
     async def _work(self, resumed: bool) -> None:
         """Turn after turn. One that a kill has cut off is finished first, if nobody says anything else."""
         try:
-            if resumed and self.prompts.empty() and (self.conversation.open_calls or self.conversation.owes_answer):
+            if resumed and not self.given.prompt and (self.conversation.open_calls or self.conversation.owes_answer):
                 await self._take(self.agent.turn(None))
-            elif not self.given.prompt and resumed:
+            elif resumed and self.prompts.empty():
                 self.report("Stop")
             while True:
-                text = await self.prompts.get()
-                if slash.known(text) == "/compact":
-                    await self._take(slash.compact(text, self.agent))
-                elif slash.known(text):
-                    slash.run(text, self.agent, self.settings)
+                text, queued = await self.prompts.get()
+                if command := slash.known(text):
+                    if queued:
+                        self.conversation.taken(queued)
+                    if command == "/compact":
+                        await self._take(slash.compact(text, self.agent))
+                    else:
+                        slash.run(text, self.agent, self.settings)
                 else:
-                    await self._take(self.agent.turn(text))
+                    await self._take(self.agent.turn(text, queued))
         except Halted as error:
             self.halted = str(error)
             self.window.line(self.halted, "error")
