@@ -102,6 +102,7 @@ def _file(source: str, output: str | None, form: str, to: str | None, policy: An
     from openclaw.context.compact import compact as run
     from openclaw.context.forms import files
     from openclaw.context.tokens import estimate
+    from openclaw.usage import calibrations
     from openclaw.whole import put
 
     fleet = open_fleet()
@@ -111,11 +112,17 @@ def _file(source: str, output: str | None, form: str, to: str | None, policy: An
     found = files.read(data, form, name)
     backup = Backup(fleet.state_dir)
     kept = backup.keep(data)
-    done = run(found.messages, policy, count=estimate, store=backup.store, summarize=summarizer, where=kept.path)
+    reader = files.model_of(found) or (model if model != "none" else "")
+    factor = calibrations.at(fleet.settings, reader).factor
+    done = run(
+        found.messages, policy, count=lambda text: round(factor * estimate(text)), store=backup.store,
+        summarize=summarizer, where=kept.path,
+    )  # fmt: skip
     to = to or files.API_OF[found.form]
     messages = files.listed(done.messages, to)
     text = jsons.dumps(messages) + "\n"  # ASCII: half of a surrogate pair can't be written otherwise
-    report = {"format": found.form, "to": to, "backup": kept.path, **done.report.as_json()}
+    counted = {"model": reader or None, "factor": round(factor, 3)}
+    report = {"format": found.form, "to": to, "backup": kept.path, "counted": counted, **done.report.as_json()}
     if summarizer:
         report["summary"] = summarizer.notes
         for note in [] if json else summarizer.notes:
@@ -140,7 +147,9 @@ def _file(source: str, output: str | None, form: str, to: str | None, policy: An
 
 def _tell(report: dict[str, Any]) -> None:
     parts = [f"{report[name]} {said}" for name, said in _COUNTED if report[name]]
-    render.out(f"≈{report['before']} → ≈{report['after']} tokens: {report['why']}")
+    model = report["counted"]["model"]
+    as_counted = f" of {render.clean(model)}" if model else ""
+    render.out(f"≈{report['before']} → ≈{report['after']} tokens{as_counted}: {report['why']}")
     if parts:
         render.out(", ".join(parts))
     mended = {name: count for name, count in report["repaired"].items() if count}

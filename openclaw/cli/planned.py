@@ -17,7 +17,7 @@ from openclaw.units import format_duration
 
 def show(fleet: Fleet, planned: Sequence[Planned], many: bool, json: bool) -> int:
     """Nothing is started; exit 0."""
-    counter = Counter(fleet.cache_dir, fleet.settings.environ)
+    counter = fleet.counter()
     all_files = everything(fleet.settings, counter)
     all_tokens = sum(tokens for _, tokens in all_files)
     if json:

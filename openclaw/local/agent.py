@@ -69,8 +69,10 @@ class Agent:
         if self.conversation.model != target.name:
             self.conversation.use(target.name)
 
-    async def turn(self, prompt: str | None) -> None:
+    async def turn(self, prompt: str | None, queued: str = "") -> None:
         """Take a prompt, or go on where the log ends, until the model calls nothing more. Halted: the budget is gone.
+
+        `queued` is the id under which the prompt has waited.
 
         Whoever cancels it says with `interrupted` that a person did; else it ends as a kill would end it.
         """
@@ -78,7 +80,7 @@ class Agent:
         try:
             if prompt is not None:
                 await self._run_calls()
-                self.conversation.user(prompt)
+                self.conversation.user(prompt, queued)
                 self.report("UserPromptSubmit", prompt=prompt)
             await self._work()
         except asyncio.CancelledError:

@@ -165,9 +165,12 @@ def configured(settings: Settings) -> bool:
 
 
 def _window(model: str, settings: Settings) -> int:
+    """What the conversation may take of its window, in tokens as we estimate them."""
     from openclaw.models import targets  # YAML
+    from openclaw.usage import calibrations  # the store
 
-    return round(targets.target(model, settings).window * SHARE)
+    target = targets.target(model, settings)
+    return round(target.window * SHARE / calibrations.at(settings, target.model).factor)
 
 
 def _shown(messages: Sequence[Message], clip: int) -> str:

@@ -13,7 +13,7 @@ from openclaw.sessions.fleet import Fleet
 from openclaw.store import outcomes
 from openclaw.store.outcomes import Route
 from openclaw.tasks import templates
-from openclaw.tasks.prepare import Task
+from openclaw.tasks.prepare import Task, recounted
 
 FALLBACKS = "OPENCLAW_LOCAL_FALLBACK_MODEL"  # the setting local.fallback_model, as its window gets it
 UNTYPED = templates.DEFAULT  # the type that a task has when nobody named one: it says nothing
@@ -69,7 +69,7 @@ def choose(
     first = must(choice)
     if agent.name == "local" and not environ.get(FALLBACKS):
         environ = environ | {FALLBACKS: ",".join(step.told for step in choice.chain[1:4])}
-    return task._replace(model=first.told), environ, choice
+    return recounted(task._replace(model=first.told), fleet.counter()), environ, choice
 
 
 def record(fleet: Fleet, id: str, choice: Choice) -> None:

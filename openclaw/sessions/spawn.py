@@ -18,7 +18,6 @@ from openclaw import processes
 from openclaw.agents import launch, registry
 from openclaw.agents.registry import Agent
 from openclaw.agents.reporters import reporter
-from openclaw.context.tokens import Counter
 from openclaw.errors import BadInput, Interrupted, OpenclawError, Refused
 from openclaw.sessions import admission, prefix, quotas
 from openclaw.sessions.fleet import Fleet
@@ -63,7 +62,7 @@ def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> 
 
     `ids` are for whoever had to write them down before; else they are drawn.
     """
-    counter = Counter(fleet.cache_dir, fleet.settings.environ)
+    counter = fleet.counter()
     agents, known = registry.load(fleet.settings), templates.load(fleet.settings)
     cuts = {name: agent.prefix for name, agent in agents.items()}
 

@@ -510,4 +510,20 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         CREATE INDEX inbox_untold ON inbox(workspace) WHERE told_at IS NULL
         """,
     ),
+    (
+        "0037_measured",  # what estimates were worth in each conversation, for each model in it: see store/measured.py
+        """
+        CREATE TABLE measured (
+            path TEXT NOT NULL,
+            model TEXT NOT NULL,                  -- '' where there was nothing to learn
+            size INTEGER NOT NULL,                -- bytes of the file when it was measured
+            at REAL NOT NULL,                     -- epoch seconds: when it had changed last
+            factor REAL NOT NULL,
+            call REAL NOT NULL,
+            offset REAL NOT NULL,
+            seen INTEGER NOT NULL,
+            PRIMARY KEY (path, model)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
