@@ -70,7 +70,8 @@ def _row(session: Session, now: float) -> tuple[str, ...]:
 def _limited(session: Session, now: float) -> str:
     left = from_utc(session.limited_until) - now
     if left <= 0:
-        return f"{session.id} stopped at a limit of its subscription that has reset: openclaw send {session.id} 'Go on.'"
+        again = f"openclaw send {session.id} 'Go on.'"
+        return f"{session.id} stopped at a limit of its subscription that has reset: {again}"
     return (
         f"{session.id} is at a limit of its subscription, which resets in {format_duration(left)}, at"
         f" {session.limited_until}: openclaw send {session.id} --after-reset 'Go on.'"

@@ -104,7 +104,8 @@ def decide(
     if seen.presence == "unknown":
         return Verdict(session.status, reason=seen.problem or "tmux does not answer")
     if ending.status in ("killed", "halted") and not (session.status == "starting" and spawner_alive):
-        return Verdict(ending.status, None, ending.why, now, sweep=True)  # also while it lives: whoever began that did not finish it
+        # also while it lives: whoever began that did not finish it
+        return Verdict(ending.status, None, ending.why, now, sweep=True)
     if pane and not pane.dead and said and not spawner_alive:
         return said
     if pane and not pane.dead:

@@ -77,6 +77,36 @@ def skills(connection: sqlite3.Connection, since: str, until: str) -> list[tuple
     return [(str(row[0]), int(row[1]), float(row[2])) for row in rows]
 
 
+def outcomes(connection: sqlite3.Connection, since: str, until: str) -> list[tuple[str, str, int]]:
+    """Sessions that began on these days: how many of each type and status."""
+    rows = connection.execute(
+        "SELECT type, status, count(*) FROM sessions WHERE substr(created_at, 1, 10) BETWEEN ? AND ? GROUP BY 1, 2",
+        (since, until),
+    )
+    return [(str(row[0]), str(row[1]), int(row[2])) for row in rows]
+
+
+class JobSums(NamedTuple):
+    """Firings of one job that were begun: how many, how many of them failed, and what they used."""
+
+    job: str
+    runs: int
+    failed: int
+    tokens: int
+    cost_usd: float
+
+
+def jobs(connection: sqlite3.Connection, since: str, until: str, most: int) -> list[JobSums]:
+    """The jobs that used most on these days, dearest first."""
+    rows = connection.execute(
+        "SELECT job, count(*), sum(state = 'failed'), sum(tokens_used), sum(cost_usd) FROM runs"
+        " WHERE started_at IS NOT NULL AND substr(due, 1, 10) BETWEEN ? AND ? GROUP BY job_id"
+        " ORDER BY 5 DESC, 4 DESC, 2 DESC, 1 LIMIT ?",
+        (since, until, most),
+    )
+    return [JobSums(*row) for row in rows]
+
+
 def misdated(connection: sqlite3.Connection, today: str) -> int:
     """Turns of days that have not come yet, or of none."""
     row = connection.execute(
