@@ -81,7 +81,7 @@ def test_three_endpoints_of_which_two_are_killed_in_the_middle_of_the_run(box: B
         two.say(Reply("", tools=step, usage=Usage(50_000, 0, 0, 200)), Reply("never said", hold=held))
         three.say(Reply("Fixed.", usage=Usage(20_000, 0, 40_000, 300)))
         id = box.json("spawn", "--agent", "local", "--type", "code-edit", "Fix the bug in the parser")["id"]
-        for api in (one, two):  # noqa: F402
+        for api in (one, two):
             until(lambda api=api: len(api.turns) == 2, 40, "it is in the middle of its work")  # type: ignore[misc]
             api.close()
         agent.until(id, "idle")
