@@ -131,6 +131,10 @@ def spawn(
             from openclaw.sessions import trial  # as in plan
 
             trial.shadow(fleet, each.drawn.pair, request, each.task)
+    if any(each.check for each in planned):
+        from openclaw.sessions import checker  # only with --check
+
+        checker.ensure(fleet)
     return started
 
 
@@ -354,10 +358,6 @@ def _started(fleet: Fleet, rows: Sequence[Session], panes: dict[str, Pane]) -> l
             # one that was quick may have ended by itself, and another command have seen it, before we got here
             if not known and not any(s.status in ("done", "failed") for s in sessions.by_ids(fleet.store, [row.id])):
                 raise Interrupted(f"session {row.id} was ended while it was starting", "nothing of it is left")
-    if checks.of(fleet.store, [row.id for row in rows]):
-        from openclaw.sessions import checker  # only with --check
-
-        checker.ensure(fleet)
     if sends.addressees(fleet.store):
         from openclaw.sessions import courier  # only where a message waits
 
