@@ -26,7 +26,7 @@ from openclaw.sessions.gate import Gate
 from openclaw.sessions.status import known_server, located, settle
 from openclaw.sessions.violations import watched
 from openclaw.sessions.window import first_state, window
-from openclaw.store import checks, db, sends, sessions, trials
+from openclaw.store import db, sends, sessions
 from openclaw.store.sessions import Session
 from openclaw.tasks import templates
 from openclaw.tasks.globs import overlaps
@@ -88,7 +88,7 @@ def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> 
                 enclose.check(task, fleet.settings.environ)
             launch.check_prompt(agent, task.prompt)
             choice = drawn = None
-            if not (task.model or agent.type) and trials.running(fleet.store):
+            if not (task.model or agent.type) and _trial_runs(fleet):
                 from openclaw.sessions import trial  # only while one runs
 
                 drawn = trial.draw(fleet, task, agent, id, sum(p.drawn is not None for p in planned))
@@ -136,6 +136,12 @@ def spawn(
 
         checker.ensure(fleet)
     return started
+
+
+def _trial_runs(fleet: Fleet) -> bool:
+    from openclaw.store import trials  # only where nobody names a model
+
+    return trials.running(fleet.store) is not None
 
 
 def _typed(fleet: Fleet, request: Request, agents: Mapping[str, Agent]) -> Request:
@@ -254,6 +260,8 @@ def _reserve(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) 
 
                         trial.record(fleet, each.drawn)
                     if each.check:
+                        from openclaw.store import checks  # as above
+
                         checks.add(fleet.store, each.id, each.check)
                     if launch.too_long(each.agent, each.task.prompt):  # it is sent when the program is ready
                         sends.add(fleet.store, each.id, each.task.prompt, sends.FIRST, fleet.now())
