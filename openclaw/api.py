@@ -155,7 +155,8 @@ def sessions_result(id: str, *, settings: Settings | None = None) -> Result:
 def sessions_judge(id: str, good: bool, by: str = "person", *, settings: Settings | None = None) -> None:
     """Say how its work was, as a person, a check or a validator: the routing learns from it."""
     if by not in ("person", "check", "validator") or not isinstance(good, bool):
-        raise BadInput(f"good={good!r:.20}, by={str(by)[:20]!r}", "a bool, and person, check or validator")
+        said = f"good={good!r:.20}, by={str(by)[:20]!r}: nobody has judged so"
+        raise BadInput(said, "good is a bool; by is person, check or validator")
     from openclaw.sessions import judging  # YAML, and only here
 
     fleet = Fleet(settings)

@@ -134,7 +134,7 @@ def _head(found: Report) -> None:
         f"A {render.paint(render.clean(trial.a), 'bold')} is tried against B {render.paint(trial.b, 'bold')}"
         f" since {trial.started_at[:16].replace('T', ' ')}{until}"
     )
-    which = ", ".join(trial.kinds) or "all routine tasks"
+    which = ", ".join(trial.kinds) or "the tasks for which nobody names a model, never those of high risk"
     limit = f", for at most ${trial.budget_usd:.2f}" if trial.budget_usd is not None else ""
     render.out(f"on {trial.sample:.0%} of {which}{limit}; {trial.seen} tasks were looked at")
     done = sum(line.pairs for line in found.lines)
@@ -147,7 +147,7 @@ def _head(found: Report) -> None:
 def _report(found: Report) -> None:
     if found.lines:
         render.out()
-        headers = ("TYPE", "JUDGED", "A GOOD", "B GOOD", "SURE", "A", "B", "MAY A TAKE OVER?")
+        headers = ("TYPE", "JUDGED", "A GOOD", "B GOOD", "SURE", "A COST", "B COST", "MAY A TAKE OVER?")
         rows = [
             (
                 line.kind, f"{line.tally.n} of {line.pairs}", str(line.tally.good_a), str(line.tally.good_b),
@@ -162,13 +162,17 @@ def _report(found: Report) -> None:
         render.out(render.paint(told, "dim"))
     for line in found.lines:
         if line.finding.word == "yes":
-            render.out(f"\n{line.kind} goes to A with this in your routing.yaml:\n  {line.entry}")
+            entry = line.entry.replace("\n", "\n  ")
+            render.out(f"\n{line.kind} goes to A with this in your routing.yaml:\n  {entry}")
     if found.unjudged:
         render.out("\nnot judged yet: say how they are with `openclaw result ID --good` or `--bad`")
         for pair in found.unjudged[:TO_JUDGE]:
-            render.out(f"  A {pair.shadow_id}  B {pair.session_id}  {pair.kind}: {render.clean(pair.task[:60])}")
+            task = render.shorten(render.clean(pair.task), 60)
+            render.out(f"  A {pair.shadow_id}  B {pair.session_id}  {pair.kind}: {task}")
         if more := len(found.unjudged) - TO_JUDGE:
             render.out(f"  and {more} more" if more > 0 else "")
+    if found.skipped:
+        render.out()
     for why, count in sorted(found.skipped.items(), key=lambda each: -each[1]):
         render.out(f"left out, {count} times: {render.clean(why)}")
 

@@ -10,7 +10,7 @@ from openclaw.cli.context import fleet as open_fleet
 from openclaw.cli.context import json_argument, write_out
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import settle_usage
-from openclaw.store import figures, ledger
+from openclaw.store import ledger
 from openclaw.store.ledger import Sums
 from openclaw.usage import calibrations, costs, imports
 from openclaw.usage import metrics as made
@@ -47,7 +47,7 @@ def metrics_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--filter", choices=tuple(made.FILTERS), help="only these figures")
     add("--period", choices=tuple(made.DAYS), help="the last day, week or month; else all")
-    add("--by", choices=tuple(ledger.GROUPS), help="a line for each")
+    add("--by", choices=(*ledger.GROUPS, "skill"), help="a line for each")
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="the lines as CSV")
     form.add_argument("--plot", action="store_true", help="draw the tokens of each line")
@@ -124,8 +124,9 @@ def alerts_arguments(parser: ArgumentParser) -> None:
 
 def alerts(period: str, json: bool) -> int:
     """What is out of bounds, and what to do; exit 1 when something is. The bounds are the settings alerts.*"""
-    _, view = _view(period)
+    fleet, view = _view(period)
     found = made.alerts(view)
+    _remarks(fleet, view)
     raised = [figure for figure in found if figure.ok is False]
     if json:
         render.document([figure.as_json() for figure in raised])
@@ -149,7 +150,7 @@ def audit(month: str | None, out: str | None, json: bool) -> int:
 
     fleet, view = _view(None)
     month = month or fleet.now()[:7]
-    found = audits.audit(view._replace(period=audits.month_of(month)), month)
+    found = audits.audit(view._replace(period=audits.month_of(month)), month, fleet.clock())
     if out:
         write_out("--out", out, audits.markdown(found))
     if json:
@@ -203,7 +204,7 @@ def _csv(by: str, lines: Sequence[tuple[tuple[str, ...], Sums]]) -> None:
 
 
 def _remarks(fleet: Fleet, view: View) -> None:
-    if count := figures.misdated(fleet.store, made.period(fleet.clock() + 86400, "day").until):
-        render.warn(f"{count} turns are dated on days that have not come or that are none: a clock has jumped")
-    if count := view.total().unpriced:
-        render.warn(f"{count} turns have no known price: give their models one in models.yaml")
+    from openclaw.usage.remarks import remarks
+
+    for remark in remarks(view, fleet.clock()):
+        render.warn(remark)

@@ -10,6 +10,7 @@ import fcntl
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 
 from openclaw.processes import MARK
 from openclaw.sessions.fleet import Fleet
@@ -27,6 +28,18 @@ def ensure(fleet: Fleet, name: str) -> None:
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
             env=environ | fleet.shared_environment(),
         )  # fmt: skip
+
+
+def work(fleet: Fleet, name: str, waiting: Callable[[], object], do: Callable[[int], None]) -> None:
+    """`do` what waits, with the lock, until nothing does. Returns at once when another has the lock."""
+    while waiting():
+        if (held := lock(fleet, name)) is None:
+            return
+        try:
+            do(held)
+        finally:
+            os.close(held)
+        # once more: who came between the last look and now has seen the lock taken
 
 
 def lock(fleet: Fleet, name: str) -> int | None:

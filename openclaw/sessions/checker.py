@@ -35,19 +35,17 @@ def ensure(fleet: Fleet) -> None:
 
 def run(fleet: Fleet) -> None:
     """Check until nothing waits. Returns at once when another checker runs."""
-    while checks.waiting(fleet.store):
-        if (lock := apart.lock(fleet, NAME)) is None:
-            return
+    apart.work(fleet, NAME, lambda: checks.waiting(fleet.store), lambda lock: _check_all(fleet, lock))
+
+
+def _check_all(fleet: Fleet, lock: int) -> None:
+    while waiting := checks.waiting(fleet.store):
         try:
-            while waiting := checks.waiting(fleet.store):
-                try:
-                    settle(fleet)
-                    _look(fleet, waiting, lock)
-                except OpenclawError as error:
-                    sys.stderr.write(f"{fleet.now()} {error.message}\n")
-                time.sleep(LOOK_SECONDS)
-        finally:
-            os.close(lock)
+            settle(fleet)
+            _look(fleet, waiting, lock)
+        except OpenclawError as error:
+            sys.stderr.write(f"{fleet.now()} {error.message}\n")
+        time.sleep(LOOK_SECONDS)
 
 
 def _look(fleet: Fleet, waiting: list[Check], lock: int) -> None:

@@ -6,7 +6,6 @@ and one that was killed loses nothing, for the messages are rows and the next `s
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 
@@ -29,14 +28,7 @@ def ensure(fleet: Fleet) -> None:
 
 def run(fleet: Fleet) -> None:
     """Deliver until nothing waits. Returns at once when another courier runs."""
-    while sends.addressees(fleet.store):
-        if (lock := apart.lock(fleet, NAME)) is None:
-            return
-        try:
-            _deliver_all(fleet)
-        finally:
-            os.close(lock)
-        # once more: what was queued between the last look and now has seen the lock taken
+    apart.work(fleet, NAME, lambda: sends.addressees(fleet.store), lambda _: _deliver_all(fleet))
 
 
 def _deliver_all(fleet: Fleet) -> None:

@@ -25,7 +25,7 @@ from openclaw.sessions.gate import Gate
 from openclaw.sessions.status import known_server, located, settle
 from openclaw.sessions.violations import watched
 from openclaw.sessions.window import first_state, window
-from openclaw.store import checks, db, sends, sessions, trials
+from openclaw.store import db, sends, sessions
 from openclaw.store.sessions import Session
 from openclaw.tasks import templates
 from openclaw.tasks.globs import overlaps
@@ -87,7 +87,7 @@ def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> 
                 enclose.check(task, fleet.settings.environ)
             launch.check_prompt(agent, task.prompt)
             choice = drawn = None
-            if not (task.model or agent.type) and trials.running(fleet.store):
+            if not (task.model or agent.type) and _trial_runs(fleet):
                 from openclaw.sessions import trial  # only while one runs
 
                 drawn = trial.draw(fleet, task, agent, id, sum(p.drawn is not None for p in planned))
@@ -130,7 +130,17 @@ def spawn(
             from openclaw.sessions import trial  # as in plan
 
             trial.shadow(fleet, each.drawn.pair, request, each.task)
+    if any(each.check for each in planned):
+        from openclaw.sessions import checker  # only with --check
+
+        checker.ensure(fleet)
     return started
+
+
+def _trial_runs(fleet: Fleet) -> bool:
+    from openclaw.store import trials  # only where nobody names a model
+
+    return trials.running(fleet.store) is not None
 
 
 def _typed(fleet: Fleet, request: Request, agents: Mapping[str, Agent]) -> Request:
@@ -252,6 +262,8 @@ def _reserve(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) 
 
                         trial.record(fleet, each.drawn)
                     if each.check:
+                        from openclaw.store import checks  # as above
+
                         checks.add(fleet.store, each.id, each.check)
                     if launch.too_long(each.agent, each.task.prompt):  # it is sent when the program is ready
                         sends.add(fleet.store, each.id, each.task.prompt, sends.FIRST, fleet.now())
@@ -356,10 +368,6 @@ def _started(fleet: Fleet, rows: Sequence[Session], panes: dict[str, Pane]) -> l
             # one that was quick may have ended by itself, and another command have seen it, before we got here
             if not known and not any(s.status in ("done", "failed") for s in sessions.by_ids(fleet.store, [row.id])):
                 raise Interrupted(f"session {row.id} was ended while it was starting", "nothing of it is left")
-    if checks.of(fleet.store, [row.id for row in rows]):
-        from openclaw.sessions import checker  # only with --check
-
-        checker.ensure(fleet)
     if sends.addressees(fleet.store):
         from openclaw.sessions import courier  # only where a message waits
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from openclaw import processes
 from openclaw.agents import launch, registry
 from openclaw.agents.registry import Agent
-from openclaw.errors import BadInput, OpenclawError, Unavailable
+from openclaw.errors import BadInput, Interrupted, OpenclawError, Unavailable
 from openclaw.models import catalogue, rules
 from openclaw.models.catalogue import Model
 from openclaw.sessions import end, judging, routed, spawn, worktree
@@ -46,9 +46,12 @@ def draw(fleet: Fleet, task: Task, agent: Agent, id: str, before: int) -> Draw |
     trial = trials.running(fleet.store)
     if trial is None or routed.named(fleet, agent):
         return None
-    judging_rules = rules.load(fleet.settings)
-    judged = rules.judge(judging_rules, task.text, "" if task.type == routed.UNTYPED else task.type)
-    told = catalogue.load(fleet.settings).get(trial.b).agents.get(agent.name)
+    try:
+        known = rules.load(fleet.settings)
+        told = catalogue.load(fleet.settings).get(trial.b).agents.get(agent.name)
+    except OpenclawError:
+        return None  # a file that can't be read, or B is in none any more: `trial status` says so, the task goes on
+    judged = rules.judge(known, task.text, "" if task.type == routed.UNTYPED else task.type)
     if judged.risk == "high" or told is None or (trial.kinds and judged.kind.name not in trial.kinds):
         return None
     chance = random.Random(f"{trial.seed} {trial.seen + before}")
@@ -87,10 +90,10 @@ def shadow(fleet: Fleet, pair: Pair, request: Request, task: Task) -> None:
         trial = trials.newest(fleet.store)
         assert trial
         spawn.spawn(fleet, [_aside(fleet, trial, pair, request, task)], ids=[pair.shadow_id])
-    except OpenclawError as error:
-        if error.exit_status == 130:
-            raise
-        _over(fleet, pair, "skipped", error.message)
+    except Interrupted:
+        raise
+    except (OpenclawError, OSError) as error:
+        _over(fleet, pair, "skipped", error.message if isinstance(error, OpenclawError) else str(error))
         return
     with db.transaction(fleet.store):
         trials.update(fleet.store, pair.session_id, state="running", holder="")

@@ -92,4 +92,4 @@ def _entry(known: Rules, kind: str, risk: str, model: Model) -> str:
     parts += ["tools: true"] if old.tools else []
     entry = f"kinds: {{{kind}: {{{', '.join(parts)}, prefer: [\"{model.name}\"]}}}}"
     below = TIERS.index(model.tier) < TIERS.index(known.floors[risk])
-    return entry + (f" and floors: {{{risk}: {model.tier}}}" if below else "")
+    return entry + (f"\nfloors: {{{risk}: {model.tier}}}" if below else "")

@@ -33,7 +33,7 @@ def wait(
         ]
         if all(ready) or (any_one and any(ready)):
             return found, False
-        pending = [fleet.folder(s.id) for s, r in zip(found, ready, strict=True) if not r]
+        pending = [fleet.folder(s.id) for s, r in zip(found, ready, strict=True) if s.live and not r]
         looked, version = time.monotonic(), _version(fleet)
         while not any(os.path.exists(os.path.join(folder, "exit")) for folder in pending):
             if _version(fleet) != version:

@@ -15,6 +15,7 @@ GROUPS = {
     "agent": "coalesce(s.agent, d.agent)",
     "type": "coalesce(s.type, 'main')",
     "role": "coalesce(CASE WHEN d.session_id != '' THEN nullif(d.conversation, '') END, s.role, '')",
+    "job": "coalesce((SELECT j.job FROM session_jobs j WHERE j.session_id = d.session_id), '')",
     "session": "coalesce(nullif(d.session_id, ''), d.conversation)",
 }
 
@@ -42,6 +43,10 @@ class Sums(NamedTuple):
     def plus(self, other: Sums) -> Sums:
         """Both groups together."""
         return Sums(*(a + b for a, b in zip(self, other, strict=True)))  # type: ignore[arg-type]  # field by field
+
+    def without(self, part: Sums) -> Sums:
+        """What is left of it."""
+        return Sums(*(whole - own for whole, own in zip(self, part, strict=True)))  # type: ignore[arg-type]
 
 
 NOTHING = Sums(0, 0, 0, 0, 0, 0.0, 0)

@@ -10,6 +10,7 @@ from openclaw.errors import BadInput
 from openclaw.store import figures
 from openclaw.usage import metrics
 from openclaw.usage.metrics import Figure, Period, View
+from openclaw.usage.remarks import remarks
 
 ODD = 3.0  # times the middle day: a day that cost so much is worth a look
 
@@ -34,8 +35,8 @@ def month_of(text: str) -> Period:
     return Period(f"{text}-01", f"{text}-{calendar.monthrange(int(year), int(month))[1]:02}")
 
 
-def audit(view: View, month: str) -> Audit:
-    """`view` is of that month."""
+def audit(view: View, month: str, now: float) -> Audit:
+    """`view` is of that month; `now` in epoch seconds."""
     total, limit = view.total(), view.limit
     by_type = {each.type: each for each in figures.injected(view.store, *view.period)}
 
@@ -58,7 +59,7 @@ def audit(view: View, month: str) -> Audit:
         share,
         Figure("the dearest day", metrics.cost(view)[1].value, "$", limit("daily_usd"), action="review and optimize"),
     ]  # fmt: skip
-    return Audit(month, lines, _remarks(view))
+    return Audit(month, lines, _remarks(view, now))
 
 
 def markdown(found: Audit) -> str:
@@ -75,7 +76,7 @@ def markdown(found: Audit) -> str:
     return "\n".join([*text, ""])
 
 
-def _remarks(view: View) -> list[str]:
+def _remarks(view: View, now: float) -> list[str]:
     days = [(key[0], sums) for key, sums in view.sums("day")]
     middle = statistics.median([sums.cost_usd for _, sums in days]) if days else 0.0
     found = [
@@ -83,8 +84,7 @@ def _remarks(view: View) -> list[str]:
         for day, sums in days
         if middle and sums.cost_usd > ODD * middle
     ]
-    if count := view.total().unpriced:
-        found.append(f"{count} turns have no known price")
+    found += remarks(view, now)
     dearest = sorted(view.sums("model"), key=lambda each: -each[1].cost_usd)[:3]
     found += [f"{key[0]}: {sums.turns} turns for ${sums.cost_usd:.2f}" for key, sums in dearest if sums.cost_usd]
     return found

@@ -6,21 +6,22 @@ Each file is read from where the last look ended, in one transaction; a look at 
 from __future__ import annotations
 
 import os
-import re
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from openclaw.errors import NotFound
-from openclaw.store import db, ledger, mains, quotas
-from openclaw.usage.ledger import reader, sane
+from openclaw.store import db, ledger, mains, quotas, skills
+from openclaw.store import odd as odd_rows
+from openclaw.units import utc
+from openclaw.usage.ledger import FIGURES, TIME, TIMES, reader, sane
 
 REPORTERS = {"claude": "claude-hooks", "codex": "codex-hooks"}  # how each writes its conversations
 PLACES = (  # variable, folder in HOME, where in it
     ("claude", "CLAUDE_CONFIG_DIR", ".claude", "projects"),
     ("codex", "CODEX_HOME", ".codex", "sessions"),
 )
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 
 
 class Taken(NamedTuple):
@@ -78,11 +79,16 @@ def _file(store: sqlite3.Connection, path: str, start: int) -> tuple[int, int]:
         start = ledger.known_files(store).get(path, start) or 0
         found = form.read(path, start)
         counted, odd = sane(found.turns)
-        good = [turn for turn in counted if _TIME.fullmatch(turn.at)]
+        good = [turn for turn in counted if TIME.fullmatch(turn.at)]
         if found.limits:
             quotas.note(store, agent, found.limits, found.limits_at)
         new = ledger.take(store, path, _conversation(path, name, agent), agent, good, found.read_bytes)
-    return new, odd + len(counted) - len(good)
+        wrong = odd + len(counted) - len(good)
+        if wrong:
+            odd_rows.add(store, path, wrong, FIGURES if odd else TIMES, utc(time.time()))
+        if found.marks or skills.open_in(store, path):
+            skills.take(store, None, path, found.marks)
+    return new, wrong
 
 
 def agent_of(path: str) -> str:

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from openclaw.store import db, quotas, sessions, turns
+from openclaw.store import db, odd, quotas, sessions, skills, turns
 from openclaw.store.sessions import Session
+from openclaw.store.skills import Mark
 from openclaw.store.turns import Transcript, Turn
-from openclaw.units import utc
+from openclaw.units import from_utc, utc
 
 if TYPE_CHECKING:
     from openclaw.agents.limits import Report
@@ -24,6 +26,9 @@ READERS = {
     "codex-hooks": "openclaw.usage.rollouts",
     "local": "openclaw.usage.conversations",
 }
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+FIGURES, TIMES = "figures less than none or beyond reason", "times that are none, or to come"  # what can be wrong
+AHEAD = 86400  # seconds that a clock may go ahead of ours
 MOST = 10**9  # tokens of one kind in one call: more is a fault of whoever wrote it
 TAIL_BYTES = 1_048_576  # the last message is looked for in so much of the end, then in the whole
 
@@ -42,6 +47,7 @@ class Read(NamedTuple):
     limits: tuple[Report, ...] = ()
     limits_at: float = 0.0
     limited: bool | None = None
+    marks: tuple[Mark, ...] = ()  # skills that were called, and prompts, which end them
 
 
 class Reader(Protocol):
@@ -97,7 +103,13 @@ def refresh(store: sqlite3.Connection, reporting: Sequence[Session], now: str) -
             for each in _all(own, forms):
                 if _size(each.path) not in (-1, each.read_bytes):
                     found = form.read(each.path, each.read_bytes)
-                    turns.add(store, id, each.path, sane(found.turns)[0], found.read_bytes, found.compacted)
+                    good, wrong = sane(found.turns)
+                    good, misdated = dated(good, now)
+                    turns.add(store, id, each.path, good, found.read_bytes, found.compacted)
+                    if wrong or misdated:
+                        odd.add(store, each.path, wrong + misdated, FIGURES if wrong else TIMES, now)
+                    if found.marks or skills.open_in(store, each.path):
+                        skills.take(store, id, each.path, found.marks)
                     if found.limits:
                         quotas.note(store, agents[id], found.limits, found.limits_at)
                     if found.limited is not None and each.path == current:
@@ -183,6 +195,13 @@ def sane(found: Sequence[Turn]) -> tuple[list[Turn], int]:
     good = [turn for turn in found if max(turn[5:]) <= MOST]
     odd = len(found) - len(good) + sum(min(turn[5:]) < 0 for turn in good)
     return [turn._replace(**{f: max(0, getattr(turn, f)) for f in turn._fields[5:]}) for turn in good], odd
+
+
+def dated(found: Sequence[Turn], now: str) -> tuple[list[Turn], int]:
+    """Turns with times that can be, and how many had none: such a turn, or one of a day to come, is one of `now`."""
+    latest = utc(from_utc(now) + AHEAD) if TIME.fullmatch(now) else "~"
+    good = [turn if TIME.fullmatch(turn.at) and turn.at <= latest else turn._replace(at=now) for turn in found]
+    return good, sum(new is not old for new, old in zip(good, found, strict=True))
 
 
 def _all(known: Sequence[Transcript], forms: dict[str, Reader]) -> Iterator[Transcript]:

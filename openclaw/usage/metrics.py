@@ -52,7 +52,18 @@ class View(NamedTuple):
     period: Period
 
     def sums(self, *by: str, where: str = "") -> list[tuple[tuple[str, ...], Sums]]:
+        if by == ("skill",):
+            return self._skills()
         return ledger.sums(self.store, by, *self.period, where=where)
+
+    def _skills(self) -> list[tuple[tuple[str, ...], Sums]]:
+        """By skill; what was used without one has no name."""
+        from openclaw.store import skills  # only here
+
+        found, rest = skills.sums(self.store, *self.period), self.total()
+        for _, used in found:
+            rest = rest.without(used)
+        return [(("",), rest), *(((name,), used) for name, used in found)]
 
     def total(self, where: str = "") -> Sums:
         found = self.sums(where=where)

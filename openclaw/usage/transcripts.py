@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from openclaw.agents import calls
 from openclaw.agents.calls import asked
+from openclaw.store.skills import Mark
 from openclaw.store.turns import Transcript, Turn
 from openclaw.usage.ledger import TAIL_BYTES, Read, count, has_line, lines, parsed, whole_lines
 
@@ -22,6 +24,8 @@ DENIED = (
     "The user doesn't want to proceed", "requires approval", "was blocked. For security", "haven't granted it",
     "has been denied", "Permission to use", calls.DENIED,
 )  # fmt: skip
+# A skill that a person calls. The program's own commands, such as /mcp, begin with their name instead.
+COMMAND = re.compile(r"<command-message>.*?</command-message>\s*<command-name>/?([^<]+)</command-name>", re.DOTALL)
 SYNTHETIC = "<synthetic>"  # the model of what the program itself says in the model's place: errors
 
 
@@ -30,13 +34,16 @@ def read(path: str, start: int) -> Read:
     data, end = whole_lines(path, start)
     found: dict[tuple[str, str], Turn] = {}
     compacted = None
+    marks: list[Mark] = []
     for line in data:
+        if b'"Skill"' in line or (b'"user"' in line and b'"tool_result"' not in line):
+            marks += _marks(parsed(line))
         if b'"usage"' in line and (turn := _turn(line)):
             found[turn.message_id, turn.request_id] = turn
             compacted = compacted if turn.side else False
         elif b'"compact_boundary"' in line and parsed(line).get("subtype") == "compact_boundary":
             compacted = True
-    return Read(list(found.values()), end, compacted)
+    return Read(list(found.values()), end, compacted, marks=tuple(marks))
 
 
 def current(known: Sequence[Transcript], conversation: str | None) -> str:
@@ -104,6 +111,22 @@ def _turn(line: bytes) -> Turn | None:
         count(usage.get("cache_read_input_tokens")),
         count(usage.get("output_tokens")),
     )
+
+
+def _marks(entry: dict[str, Any]) -> Iterator[Mark]:
+    """Skills that are called in a line, by the model or by a person as a command; else what a person says there."""
+    at, message = str(entry.get("timestamp") or ""), entry.get("message")
+    for block in _blocks(entry, "tool_use") if entry.get("type") == "assistant" else ():
+        given = block.get("input")
+        if block.get("name") == "Skill" and isinstance(given, dict):
+            yield Mark(at, str(given.get("skill") or given.get("command") or "?")[:200], str(block.get("id")))
+    said = message.get("content") if isinstance(message, dict) else None
+    if entry.get("type") != "user" or entry.get("isMeta") or entry.get("isCompactSummary") or not said:
+        return
+    if isinstance(said, str) and (command := COMMAND.match(said)):
+        yield Mark(at, command[1][:200], str(entry.get("uuid")))
+    elif not (isinstance(said, str) and said.startswith(("<command-name>", "<local-command-"))):
+        yield Mark(at)
 
 
 def _blocks(entry: dict[str, Any], kind: str) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from openclaw.errors import BadInput
 from tests.conftest import Box, until
 from tests.local.conftest import Local
 from tests.loopback.api import Api, Reply, Tool
@@ -111,3 +112,21 @@ def test_a_job_without_a_model_where_none_can_be_used_says_so(box: Box) -> None:
     run = box.json("cron", "run", "look", "--wait", exit=1)
     assert run["state"] == "failed" and "no model for this: cron needs local" in run["reason"]
     assert cron.runs()[0]["session_id"] not in [s["id"] for s in box.json("ps", "--all")]
+
+
+def test_the_same_from_python_and_from_a_file(box: Box) -> None:
+    from openclaw import api
+    from openclaw.settings import Settings
+
+    settings = Settings(environ=box.env, cwd=str(box.work))
+    made = api.sessions_spawn("true", agent="shell", model="deepseek", type="review", check="false", cwd=str(box.work),
+                              settings=settings)  # fmt: skip
+    assert box.cli("wait", made.id, exit=1)
+    api.sessions_judge(made.id, True, settings=settings)
+    assert box.json("result", made.id)["verdict"]["by"] == "person"
+    with pytest.raises(BadInput, match="nobody has judged so"):
+        api.sessions_judge(made.id, "yes", settings=settings)  # type: ignore[arg-type]
+    tasks = box.write("tasks.yaml", "- {task: 'true', check: 'exit 0'}\n- {task: 'true', check: 'exit 1'}\n")
+    started = box.json("spawn", "--agent", "shell", "--model", "deepseek", "--from", str(tasks), "--wait", exit=1)
+    checks = [box.json("result", each["id"])["check"]["exit_code"] for each in started]
+    assert checks == [0, 1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from openclaw.models.rules import judge
 from openclaw.models.rules import load as load_rules
 from openclaw.settings import Settings
+from openclaw.units import utc
 from tests.conftest import Box
 from tests.models.test_reach import models, serve  # noqa: F401
 from tests.models.test_rules import TASKS
@@ -119,3 +121,22 @@ def test_claude_without_a_model_is_told_none_unless_a_setting_says_so(box: Box, 
     env = {"PATH": f"{box.home}:{box.env['PATH']}"} | ({"OPENCLAW_ROUTE_AGENTS": setting} if setting else {})
     found = box.json("spawn", "--agent", "claude", "--dry-run", "Design the architecture of it", env=env)
     assert found["model"] == ("sonnet" if setting else None)
+
+
+def test_what_is_left_of_the_budget_says_what_a_run_may_cost(box: Box) -> None:
+    from openclaw.store import db
+    from tests.usage.test_metrics import add, session, turn
+
+    env = KEYS | {"OPENCLAW_BUDGETS_DAY_USD": "10"}
+    assert route(box, "Fix the bug in the parser", env=env)["model"] == "deepseek"
+    store = db.connect(str(box.state / "openclaw.db"))
+    session(store, "a")
+    today = utc(time.time())
+    add(store, "a", turn(1, 1, 0, 0, 1, at=today))
+    store.execute("UPDATE turns SET cost_usd = 9.98")
+    found = route(box, "Fix the bug in the parser", env=env)
+    assert found["model_tier"] == "cheap"  # all that is better costs more
+    [why] = [each["why"] for each in found["rejected"] if each["model"] == "deepseek"]
+    assert "and $0.02 of the budget are left" in why
+    store.execute("UPDATE turns SET cost_usd = 11")
+    assert "$0.00 of the budget are left" in box.cli("route", "Fix the bug", env=env, exit=5).stderr

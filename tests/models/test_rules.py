@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from openclaw.errors import BadInput
@@ -90,14 +92,19 @@ def test_there_are_sixty_of_them() -> None:
     assert len({task for task, _, _ in TASKS}) == len(TASKS) >= 60
 
 
-def test_tasks_get_the_tier_that_the_seeds_give(shipped: Rules) -> None:
+def misses(known: Rules, tasks: Sequence[tuple[str, str, str]]) -> list[str]:
+    """The tasks that get another tier or risk than they should, with why."""
     wrong = []
-    for task, tier, risk in TASKS:
-        judged = rules.judge(shipped, task)
+    for task, tier, risk in tasks:
+        judged = rules.judge(known, task)
         assert judged.why
         if (judged.tier, judged.risk) != (tier, risk):
             wrong.append(f"{task}: {judged.tier}/{judged.risk}, {judged.kind.name}: {judged.why}")
-    assert not wrong, "\n".join(wrong)
+    return wrong
+
+
+def test_tasks_get_the_tier_that_the_seeds_give(shipped: Rules) -> None:
+    assert misses(shipped, TASKS) == []
 
 
 def test_an_explicit_type_decides_but_never_takes_a_high_risk_below_its_floor(shipped: Rules) -> None:

@@ -135,7 +135,7 @@ def test_jobs_are_tried_too_and_their_results_judge_and_a_takes_over(both: Both)
     assert [text for _, text in cron.inbox()] == ["proven: all is well."] * 3  # nothing of the other is delivered
     assert not [s for s in both.box.json("ps") if s["name"].startswith("trial-")]
     shown = both.box.cli("trial", "report").stdout
-    assert "may take over" in shown and "$0.00  $0.06" in shown
+    assert "may take over" in shown and "$0.00   $0.06" in shown
     both.box.cli("trial", "stop")
     both.box.cli("cron", "run", "look", "--wait")
     assert both.report()["trial"]["seen"] == 3

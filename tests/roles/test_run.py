@@ -70,6 +70,25 @@ def test_no_model_is_named(asked: Asked) -> None:
     assert "no model is named for it; sonnet names no endpoint" in told and "roles.model" in told
 
 
+def test_the_routing_chooses_one_and_what_follows_it_when_that_can_not_be_reached(asked: Asked) -> None:
+    asked.role("clerk", "description: summarise a text\n")
+    config = asked.box.root / "config"
+    config.mkdir()
+    (config / "endpoints.yaml").write_text(
+        f"dead: {{url: '{DEAD}', wire: openai, key: DEAD_KEY}}\nalive: {{url: {asked.api.url}/v1, wire: openai}}\n"
+    )
+    (config / "models.yaml").write_text(
+        "models:\n  first: {model: dead/a, tier: cheap, price: {input: 0, output: 0}}\n"
+        "  next: {model: alive/b, tier: cheap, price: {input: 1, output: 1}}\n"
+    )
+    env = {"OPENCLAW_LOCAL_URL": "", "OPENCLAW_ROLES_MODEL": "", "OPENCLAW_ROLES_RETRIES": "0", "DEAD_KEY": "x"}
+    asked.api.say("Short.")
+    found = run_role("clerk", "x", settings=asked.settings(**env))
+    assert (found.text, found.model) == ("Short.", "alive/b")
+    assert "its model was chosen by the routing: text, “summari” stands in it" in found.notes[0].replace("for ", "")
+    assert "dead/a at " in found.notes[1] and "went on with the next" in found.notes[1]
+
+
 @HERE
 def test_no_model_is_reachable_says_what_was_tried(asked: Asked, here: bool) -> None:
     asked.role("clerk")
