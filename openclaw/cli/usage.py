@@ -14,6 +14,7 @@ from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import settle_usage
 from openclaw.store import figures, ledger
 from openclaw.store.ledger import Sums
+from openclaw.usage import budgets as limits
 from openclaw.usage import costs, imports
 from openclaw.usage import metrics as made
 from openclaw.usage.metrics import Figure, View
@@ -23,14 +24,20 @@ COLUMNS = ("turns", "input", "cache_write", "cache_read", "output", "cost_usd", 
 
 
 def usage_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("action", choices=("import",))
+    parser.add_argument("action", choices=("import", "budgets"))
     parser.add_argument("path", metavar="PATH", nargs="?", help="a file or folder; else both programs' own folders")
     json_argument(parser)
 
 
 def usage(action: str, path: str | None, json: bool) -> int:
-    """Takes what you have had with Claude Code and Codex into the ledger: what is new of it, each turn once."""
+    """`import` takes what you have had with Claude Code and Codex into the ledger: what is new of it, each turn once.
+    `budgets` shows what is left of every budget (budgets.yaml, budgets.*) and subscription, and when it is free again.
+    """
     fleet = open_fleet()
+    if action == "budgets":
+        from openclaw.cli import budgets  # only here
+
+        return budgets.show(fleet, json)
     settings = fleet.settings
     done = imports.take(fleet.store, imports.places(settings.environ, settings.home, path))
     if problem := costs.fill(fleet.store, settings):
@@ -163,7 +170,13 @@ def _view(period: str | None) -> tuple[Fleet, View]:
     settle_usage(fleet)
     if problem := costs.fill(fleet.store, fleet.settings):
         render.warn(problem)
-    return fleet, View(fleet.store, fleet.settings, made.period(fleet.clock(), period or ""))
+    now = fleet.now()
+    try:
+        limits.load(fleet.settings)
+    except BadInput as error:  # what was used is counted all the same
+        render.warn(error.message)
+        now = ""
+    return fleet, View(fleet.store, fleet.settings, made.period(fleet.clock(), period or ""), now)
 
 
 def _figures(found: Sequence[Figure]) -> None:

@@ -378,6 +378,13 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             at TEXT NOT NULL,
             PRIMARY KEY (budget, unit, subject, period, level, amount)
         ) WITHOUT ROWID;
+        CREATE TABLE holds (                      -- what is asked aside of sub-agents, and may still need so much
+            number INTEGER PRIMARY KEY,
+            holder TEXT NOT NULL,                 -- process that asks; a dead one holds nothing
+            model TEXT NOT NULL,
+            usd REAL NOT NULL,
+            tokens REAL NOT NULL
+        );
         CREATE TABLE quotas (                     -- the newest report of each limit of a program's subscription
             agent TEXT NOT NULL,
             kind TEXT NOT NULL,                   -- five-hour, weekly, weekly-opus

@@ -1,4 +1,4 @@
-"""The limits of a subscription as the real Claude Code reports them: in its status line, and where a turn ends at one."""
+"""The limits of a subscription as the real Claude Code reports them: in its status line, and at the end of a turn."""
 
 from __future__ import annotations
 
