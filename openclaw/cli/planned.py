@@ -24,7 +24,7 @@ def show(fleet: Fleet, planned: Sequence[Planned], many: bool, json: bool) -> in
         found = [_as_json(p, all_tokens, counter) for p in planned]
         render.document(found if many else found[0])
         return 0
-    for number, (task, agent, environ, _, tree, choice) in enumerate(planned):
+    for number, (task, agent, environ, _, tree, choice, _) in enumerate(planned):
         if number:
             render.out()
         mark = "" if task.exact else "≈"

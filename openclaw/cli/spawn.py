@@ -104,6 +104,11 @@ def spawn(
         return show(fleet, plan(fleet, requests), many=bool(from_file), json=json)
     _say_unseen(fleet, dict.fromkeys(r.cwd for r in requests if r.worktree is not None))
     started = start(fleet, requests, queue, waiting=lambda why: render.progress(f"waiting for a place: {why}"))
+    if fleet.settings.get("quotas.fall_over"):
+        from openclaw.store import events  # only where another may have taken over
+
+        for origin, to, why in events.fallen_over(fleet.store, [s.id for s in started]):
+            render.warn(f"{to} takes over from {origin}: {why}")
     if limits.some(fleet.settings):
         from openclaw.agents import registry  # only where there are any
         from openclaw.sessions import budgets

@@ -10,6 +10,7 @@ from openclaw.errors import NotFound
 from openclaw.models import catalogue, learning, rules
 from openclaw.models.route import Choice, Learned, Step, must, route
 from openclaw.models.rules import Judged
+from openclaw.sessions import headroom
 from openclaw.sessions.fleet import Fleet
 from openclaw.store import db, outcomes
 from openclaw.store.outcomes import Outcome, Route
@@ -37,7 +38,10 @@ def decided(
     only = (registry.get(agents, agent).name,) if agent else ()
     judged = rules.judge(judging, text, type or "")
     learned = from_outcomes(fleet, seed)
-    return route(judged, catalogue.load(settings), agents, settings, only=only, tokens=tokens, learned=learned)
+    barred = headroom.barred(fleet, agents)
+    return route(
+        judged, catalogue.load(settings), agents, settings, only=only, tokens=tokens, barred=barred, learned=learned
+    )
 
 
 def from_outcomes(fleet: Fleet, seed: str) -> Learned:

@@ -26,7 +26,7 @@ from openclaw.sessions.gate import Gate
 from openclaw.sessions.status import known_server, located, settle
 from openclaw.sessions.violations import watched
 from openclaw.sessions.window import first_state, window
-from openclaw.store import db, sends, sessions
+from openclaw.store import db, events, sends, sessions
 from openclaw.store.sessions import Session
 from openclaw.tasks import templates
 from openclaw.tasks.globs import overlaps
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from openclaw.agents.sandbox import Wrap
     from openclaw.models.route import Choice
     from openclaw.roles.part import Part
+    from openclaw.sessions.headroom import Hop
     from openclaw.sessions.worktree import Tree
 
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # ids are read aloud and typed: nothing that looks alike
@@ -53,6 +54,7 @@ class Planned(NamedTuple):
     id: str
     tree: Tree | None
     choice: Choice | None = None  # how its model was chosen, if nobody named one
+    hop: Hop | None = None  # from which program it has fallen over
 
 
 def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> list[Planned]:
@@ -72,6 +74,11 @@ def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> 
     planned = []
     for number, request in enumerate(requests, 1):
         try:
+            hop = None
+            if fleet.settings.get("quotas.fall_over"):
+                from openclaw.sessions import headroom  # only where another may take over
+
+                request, hop = headroom.taken_over(fleet, request, agents)
             id = ids[number - 1] if ids else new_id()
             tree = _tree(fleet, request, id)
             move = Move(tree.top, tree.path) if tree else None
@@ -93,7 +100,7 @@ def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> 
             if len(requests) > 1:
                 error.message = f"task {number}: {error.message}"
             raise
-        planned.append(Planned(task, agent, environ | fleet.shared_environment(), id, tree, choice))
+        planned.append(Planned(task, agent, environ | fleet.shared_environment(), id, tree, choice, hop))
     _check_branches([p.tree for p in planned if p.tree])
     return planned
 
@@ -233,6 +240,8 @@ def _reserve(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) 
                         from openclaw.sessions import routed  # as above
 
                         routed.record(fleet, each.id, each.choice)
+                    if each.hop:
+                        events.event(fleet.store, each.id, "FellOver", json.dumps(each.hop._asdict()))
                     if launch.too_long(each.agent, each.task.prompt):  # it is sent when the program is ready
                         sends.add(fleet.store, each.id, each.task.prompt, sends.FIRST, fleet.now())
             return
@@ -287,7 +296,7 @@ def _open(
 ) -> dict[str, Pane]:
     os.makedirs(fleet.sessions_dir, mode=0o700, exist_ok=True)
     windows = []
-    for (task, agent, environ, _, tree, _), row in zip(planned, rows, strict=True):
+    for (task, agent, environ, _, tree, *_), row in zip(planned, rows, strict=True):
         os.mkdir(fleet.folder(row.id), 0o700)
         if tree:
             from openclaw.sessions import worktree  # as above
