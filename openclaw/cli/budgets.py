@@ -26,6 +26,12 @@ def show(fleet: Fleet, json: bool) -> int:
     limits.arm(fleet.settings)
     gauge = budgets.Gauge(fleet, registry.load(fleet.settings))
     found = gauge.standings(fleet.store, sessions.live(fleet.store), fleet.now())
+    found += [  # of each sub-agent, model or job, where there is none now
+        Standing(budget, unit, limit, 0.0, frees_at=limits.next_period(fleet.now(), budget.per))
+        for budget in gauge.budgets
+        if budget not in (standing.budget for standing in found)
+        for unit, limit in budget.limits.items()
+    ]
     known, now = quotas.every(fleet.store), fleet.clock()
     if json:
         render.document({"budgets": [s.as_json() for s in found], "subscriptions": [q.as_json(now) for q in known]})

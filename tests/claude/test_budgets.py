@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 
 from tests.claude.conftest import Claude
@@ -50,3 +51,33 @@ def test_a_models_budget_halts_those_who_spend_it_and_a_days_without_halt_only_t
     for gate in gates:
         gate.set()
     claude.until(other, "idle")
+
+
+def test_a_budget_of_each_sub_agent_in_dollars_halts_it_wherever_its_halt_is_interrupted(claude: Claude) -> None:
+    (claude.box.root / "config").mkdir()
+    budgets = {"each": {"per": "session", "usd": 0.05, "halt": True}}
+    (claude.box.root / "config/budgets.yaml").write_text(json.dumps({"budgets": budgets}))
+    (claude.box.root / "config/openclaw.yaml").write_text("budget: {by_hooks: false}")
+    claude.api.say(Reply("A little.", usage=Usage(1_000, 0, 0, 1)))
+    cheap = claude.spawn("a little")["id"]
+    claude.until(cheap, "idle")
+    claude.api.say(Reply("I am at line 7.", usage=Usage(20_000, 0, 0, 1)))  # $3 a million
+    id = claude.spawn("port the parser")["id"]
+    claude.until(id, "idle")
+    until(lambda: claude.figures(id)[0] == 20_001, 40)
+    for number in range(40):  # killed later and later, until one has come through
+        monitor = claude.box.popen("monitor", "--once", "--json")
+        try:
+            monitor.wait(timeout=0.3 + 0.15 * number)
+            break
+        except subprocess.TimeoutExpired:
+            monitor.kill()
+            monitor.wait()
+    claude.box.cli("monitor", "--once", exit=None)
+    state, reason = claude.status(id)
+    assert state == "halted" and reason.startswith("the budget each (sub-agent "), (state, reason)
+    assert "is used up: $0.06 of $0.05 spent; go on in a new one: openclaw spawn --task-file" in reason
+    assert claude.status(cheap)[0] == "idle"
+    [day] = list((claude.box.workspace / "memory").glob("*.md"))
+    assert day.read_text().count(f"budget: {id} was halted: the budget each") == 1
+    assert inbox(claude) == [f"budget each ({id}): used up"]
