@@ -22,12 +22,15 @@ class Brake:
         """Why it is to be halted; mostly empty. Where nobody can say, others hold the brake."""
         fleet = self._fleet
         try:
-            if not self._id or not budgets.some(fleet.settings):
+            if not self._id:
                 return ""
             live = sessions.live(fleet.store)
             mine = [session for session in live if session.id == self._id]
+            if not mine or not (mine[0].budget_usd or budgets.some(fleet.settings)):
+                return ""
             if ledger.refresh(fleet.store, mine, fleet.now()):
                 costs.fill(fleet.store, fleet.settings)
+                live = sessions.live(fleet.store)
             working = [session._replace(status="working") if session.id == self._id else session for session in live]
             return brakes.look(fleet, working)[0].get(self._id, "")
         except (OpenclawError, sqlite3.Error):  # in a sandbox, or somebody is at work on budgets.yaml

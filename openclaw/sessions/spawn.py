@@ -175,6 +175,7 @@ def _row(fleet: Fleet, planned: Planned) -> Session:
         injected_tokens=task.tokens,
         env=json.dumps([item.partition("=")[0] for item in task.env]),
         budget_tokens=task.budget_tokens,
+        budget_usd=task.budget_usd,
         on_context=task.on_context,
         timeout_s=task.timeout_s,
         created_at=now,

@@ -37,7 +37,9 @@ def test_a_models_budget_halts_those_who_spend_it_and_a_days_without_halt_only_t
     )
     config.write_text(json.dumps({"budgets": budgets | {"day": {"usd": 100}}}))
     id = claude.spawn("port the parser", "--budget-tokens", "50k")["id"]
-    reason = claude.until(id, "halted")
+    claude.until(id, "halted")
+    until(lambda: claude.status(id)[1], 40)
+    reason = claude.status(id)[1]
     assert "the budget sonnet (model sonnet, a day) is used up: 63,003 tokens of 60,000 tokens spent, free" in reason
     assert "go on in a new one: openclaw spawn --task-file" in reason
     assert claude.status(idle)[0] == "idle" and claude.status(other)[0] == "working"
@@ -61,10 +63,12 @@ def test_a_budget_of_each_sub_agent_in_dollars_halts_it_wherever_its_halt_is_int
     claude.api.say(Reply("A little.", usage=Usage(1_000, 0, 0, 1)))
     cheap = claude.spawn("a little")["id"]
     claude.until(cheap, "idle")
-    claude.api.say(Reply("I am at line 7.", usage=Usage(20_000, 0, 0, 1)))  # $3 a million
+    claude.api.say(Reply("I am at line 7.", usage=Usage(20_000, 0, 0, 1)), Reply("Little.", usage=Usage(100, 0, 0, 1)))
     id = claude.spawn("port the parser")["id"]
+    own = claude.spawn("as little as it gets", "--budget-usd", "$0.0001")["id"]
     claude.until(id, "idle")
-    until(lambda: claude.figures(id)[0] == 20_001, 40)
+    claude.until(own, "idle")
+    until(lambda: claude.figures(id)[0] == 20_001 and claude.figures(own)[0] > 0, 40)
     for number in range(40):  # killed later and later, until one has come through
         monitor = claude.box.popen("monitor", "--once", "--json")
         try:
@@ -80,4 +84,7 @@ def test_a_budget_of_each_sub_agent_in_dollars_halts_it_wherever_its_halt_is_int
     assert claude.status(cheap)[0] == "idle"
     [day] = list((claude.box.workspace / "memory").glob("*.md"))
     assert day.read_text().count(f"budget: {id} was halted: the budget each") == 1
-    assert inbox(claude) == [f"budget each ({id}): used up"]
+    assert sorted(inbox(claude)) == [f"budget --budget-usd ({own}): used up", f"budget each ({id}): used up"]
+    state, reason = claude.status(own)
+    assert state == "halted" and reason.startswith(f"the budget --budget-usd (sub-agent {own}) is used up"), reason
+    assert reason.endswith("--budget-usd 0.0001")
