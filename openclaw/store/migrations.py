@@ -378,13 +378,6 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             at TEXT NOT NULL,
             PRIMARY KEY (budget, unit, subject, period, level, amount)
         ) WITHOUT ROWID;
-        CREATE TABLE holds (                      -- what is asked aside of sub-agents, and may still need so much
-            number INTEGER PRIMARY KEY,
-            holder TEXT NOT NULL,                 -- process that asks; a dead one holds nothing
-            model TEXT NOT NULL,
-            usd REAL NOT NULL,
-            tokens REAL NOT NULL
-        );
         CREATE TABLE quotas (                     -- the newest report of each limit of a program's subscription
             agent TEXT NOT NULL,
             kind TEXT NOT NULL,                   -- five-hour, weekly, weekly-opus
@@ -398,6 +391,18 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         ALTER TABLE sessions ADD COLUMN limited_until TEXT NOT NULL DEFAULT '';
         -- when a message may be typed, in epoch seconds
         ALTER TABLE sends ADD COLUMN not_before REAL NOT NULL DEFAULT 0
+        """,
+    ),
+    (
+        "0033_holds",  # see store/brakes.py
+        """
+        CREATE TABLE holds (                      -- what is asked aside of sub-agents, and may still need so much
+            number INTEGER PRIMARY KEY,
+            holder TEXT NOT NULL,                 -- process that asks; a dead one holds nothing
+            model TEXT NOT NULL,
+            usd REAL NOT NULL,
+            tokens REAL NOT NULL
+        )
         """,
     ),
 )
