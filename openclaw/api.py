@@ -22,7 +22,7 @@ from openclaw.settings import Settings
 from openclaw.store import sessions
 from openclaw.store.sessions import Session
 from openclaw.tasks.request import Request
-from openclaw.units import parse_duration
+from openclaw.units import parse_amount, parse_duration
 
 __all__ = [
     "Result",
@@ -62,6 +62,7 @@ def sessions_spawn(
     worktree: str | None = None,
     max_inject_tokens: int | None = None,
     budget_tokens: int | None = None,
+    budget_usd: float | None = None,
     sandbox: bool = False,
     prefix: str | None = None,
     role: str | None = None,
@@ -106,6 +107,7 @@ def sessions_spawn(
         timeout=parse_duration(str(timeout), "scope timeout") if timeout is not None else None,
         max_inject_tokens=max_inject_tokens,
         budget_tokens=budget_tokens,
+        budget_usd=parse_amount(str(budget_usd), "budget_usd") if budget_usd is not None else None,
         cwd=os.path.abspath(cwd or "."),
         name=name,
         env=tuple(f"{key}={value}" for key, value in (env or {}).items()),

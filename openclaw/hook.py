@@ -98,7 +98,8 @@ def due(state_dir: str, folder: str) -> bool:
     if not os.path.exists(os.path.join(state_dir, places.BUDGETS)):
         try:
             with open(os.path.join(folder, "session.json"), encoding="utf-8") as file:
-                if not (json.load(file).get("budget") or {}).get("tokens"):
+                budget = json.load(file).get("budget") or {}
+                if not (budget.get("tokens") or budget.get("usd")):
                     return False
         except FileNotFoundError:
             return False  # nobody knows what it may use

@@ -13,7 +13,8 @@ from openclaw.errors import OpenclawError
 STYLES = {
     "starting": "36", "working": "34", "waiting": "1;33", "idle": "36", "done": "32", "failed": "31", "killed": "2",
     "timeout": "31",
-    "halted": "31", "lost": "31", "ok": "32", "warn": "33", "critical": "1;31", "error": "31", "dim": "2", "bold": "1",
+    "halted": "31", "lost": "31", "ok": "32", "warn": "33", "full": "31", "critical": "1;31", "error": "31", "dim": "2",
+    "bold": "1",
 }  # fmt: skip
 CONTROL = {i: f"\\x{i:02x}" for i in (*range(32), *range(127, 160))} | {10: "↵", 9: " "}
 # what reorders the line or starts another one

@@ -82,6 +82,7 @@ DECLARED = {
         Setting("budgets.hold_usd", "amount", 0.25, "dollars held for a live sub-agent whose model has no known price"),
         Setting("budgets.hold_tokens", "count", 30_000, "tokens held for a live sub-agent that has no --budget-tokens"),
         Setting("quotas.pause", "count", 95, "percent of a subscription's limit where spawns pause; 0: never"),
+        Setting("quotas.fall_over", "text", "", "who takes over from a program at its limit: codex, ollama/qwen2.5:7b"),
         Setting("quotas.hold", "count", 1, "percent of five hours that a sub-agent counts until its program says more"),
         Setting("models.patience", "duration", 5.0, "how long `models check` waits for an endpoint"),
         Setting("cron.grace", "duration", 300.0, "how late a firing may be begun before it counts as missed"),

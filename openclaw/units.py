@@ -40,6 +40,11 @@ def count_argument(flag: str) -> Callable[[str], int]:
     return lambda text: parse_count(text, flag)
 
 
+def amount_argument(flag: str) -> Callable[[str], float]:
+    """`parse_amount` as the type of an option."""
+    return lambda text: parse_amount(text, flag)
+
+
 def format_duration(seconds: float) -> str:
     """`42s`, `3m10s`, `2h05m`, `1d04h`: two units at most, for tables."""
     whole = int(max(0, seconds))

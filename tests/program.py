@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 
 from openclaw.agents import registry
+from openclaw.store import db
+from openclaw.usage.quotas import Quota, every
 from tests.conftest import Box, until
 from tests.loopback.api import Api
 
@@ -108,3 +110,11 @@ class Program:
         """Tokens in all, those of its context, those of its conversation, as `result` tells them."""
         found: dict[str, Any] = self.box.json("result", id)
         return found["tokens_used"], found["context"]["tokens"], found["context"]["conversation"]
+
+    def subscription(self) -> dict[str, Quota]:
+        """What is known of the limits of its subscription, by their names."""
+        store = db.connect(str(self.box.state / "openclaw.db"))
+        try:
+            return {quota.kind: quota for quota in every(store, self.name)}
+        finally:
+            store.close()

@@ -92,6 +92,6 @@ def _as_json(planned: Planned, all_tokens: int, counter: Counter) -> dict[str, A
         "tokens": {"total": task.tokens, "exact": task.exact, "limit": task.limit, "everything": all_tokens},
         "prefix": prefix.as_json(planned.agent, task, counter, planned.environ),
         "timeout_s": task.timeout_s,
-        "budget": {"tokens": task.budget_tokens, "usd": None},
+        "budget": {"tokens": task.budget_tokens, "usd": task.budget_usd},
         "env": sorted(planned.environ),
     }

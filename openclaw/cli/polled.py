@@ -68,13 +68,12 @@ def _row(session: Session, now: float) -> tuple[str, ...]:
 
 
 def _limited(session: Session, now: float) -> str:
-    left = from_utc(session.limited_until) - now
+    left, send = from_utc(session.limited_until) - now, f"openclaw send {session.id}"
     if left <= 0:
-        again = f"openclaw send {session.id} 'Go on.'"
-        return f"{session.id} stopped at a limit of its subscription that has reset: {again}"
+        return f"{session.id} stopped at a limit of its subscription, which has reset: {send} 'Go on.'"
     return (
         f"{session.id} is at a limit of its subscription, which resets in {format_duration(left)}, at"
-        f" {session.limited_until}: openclaw send {session.id} --after-reset 'Go on.'"
+        f" {session.limited_until}: {send} --after-reset 'Go on.'"
     )
 
 

@@ -18,7 +18,7 @@ from openclaw.sessions.spawn import spawn as start
 from openclaw.store.sessions import Session
 from openclaw.tasks.prefix import KINDS
 from openclaw.tasks.request import POLICIES, Request, from_list
-from openclaw.units import count_argument, duration_argument
+from openclaw.units import amount_argument, count_argument, duration_argument
 from openclaw.usage import budgets as limits
 
 LARGEST_STDIN = 16 * 2**20
@@ -48,6 +48,7 @@ def spawn_arguments(parser: ArgumentParser) -> None:
         "--max-inject-tokens", metavar="N", type=count_argument("--max-inject-tokens"), help="refuse to start with more"
     )
     add("--budget-tokens", metavar="N", type=count_argument("--budget-tokens"), help="what its conversation may use")
+    add("--budget-usd", metavar="D", type=amount_argument("--budget-usd"), help="what it may cost; then it is halted")
     add("--on-context", choices=POLICIES, help="what the monitor does when its context is nearly full")
     add("--cwd", metavar="DIR", default=".", help="where it works, the current folder by default")
     add(
@@ -105,6 +106,11 @@ def spawn(
         return show(fleet, plan(fleet, requests), many=bool(from_file), json=json)
     _say_unseen(fleet, dict.fromkeys(r.cwd for r in requests if r.worktree is not None))
     started = start(fleet, requests, queue, waiting=lambda why: render.progress(f"waiting for a place: {why}"))
+    if fleet.settings.get("quotas.fall_over"):
+        from openclaw.store import events  # only where another may have taken over
+
+        for origin, to, why in events.fallen_over(fleet.store, [s.id for s in started]):
+            render.warn(f"{to} takes over from {origin}: {why}")
     if limits.some(fleet.settings):
         from openclaw.agents import registry  # only where there are any
         from openclaw.sessions import budgets

@@ -8,10 +8,12 @@ from collections.abc import Sequence
 from openclaw import render
 from openclaw.cli.context import fleet as open_fleet
 from openclaw.cli.context import json_argument, write_out
+from openclaw.errors import BadInput
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import settle_usage
 from openclaw.store import ledger
 from openclaw.store.ledger import Sums
+from openclaw.usage import budgets as limits
 from openclaw.usage import calibrations, costs, imports
 from openclaw.usage import metrics as made
 from openclaw.usage.metrics import Figure, View
@@ -21,14 +23,20 @@ COLUMNS = ("turns", "input", "cache_write", "cache_read", "output", "cost_usd", 
 
 
 def usage_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("action", choices=("import",))
+    parser.add_argument("action", choices=("import", "budgets"))
     parser.add_argument("path", metavar="PATH", nargs="?", help="a file or folder; else both programs' own folders")
     json_argument(parser)
 
 
 def usage(action: str, path: str | None, json: bool) -> int:
-    """Takes what you have had with Claude Code and Codex into the ledger: what is new of it, each turn once."""
+    """`import` takes what you have had with Claude Code and Codex into the ledger: what is new of it, each turn once.
+    `budgets` shows what is left of every budget (budgets.yaml, budgets.*) and subscription, and when it is free again.
+    """
     fleet = open_fleet()
+    if action == "budgets":
+        from openclaw.cli import budgets  # only here
+
+        return budgets.show(fleet, json)
     settings = fleet.settings
     done = imports.take(fleet.store, imports.places(settings.environ, settings.home, path))
     calibrations.refresh(fleet.store)
@@ -170,7 +178,13 @@ def _view(period: str | None) -> tuple[Fleet, View]:
     calibrations.refresh(fleet.store)
     if problem := costs.fill(fleet.store, fleet.settings):
         render.warn(problem)
-    return fleet, View(fleet.store, fleet.settings, made.period(fleet.clock(), period or ""))
+    now = fleet.now()
+    try:
+        limits.load(fleet.settings)
+    except BadInput as error:  # what was used is counted all the same
+        render.warn(error.message)
+        now = ""
+    return fleet, View(fleet.store, fleet.settings, made.period(fleet.clock(), period or ""), now)
 
 
 def _figures(found: Sequence[Figure]) -> None:

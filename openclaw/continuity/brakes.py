@@ -8,7 +8,7 @@ from openclaw.sessions import budgets, gauge
 from openclaw.sessions.fleet import Fleet
 from openclaw.store.sessions import Session
 from openclaw.usage import budgets as limits
-from openclaw.usage.budgets import Standing
+from openclaw.usage.budgets import Budget, Standing
 
 SPENT = "spent-halt"  # the threshold of a crossing: a budget that others spend too, or one in dollars
 
@@ -18,21 +18,29 @@ def look(fleet: Fleet, live: Sequence[Session]) -> tuple[dict[str, str], list[st
 
     Whoever is idle spends nothing: it is halted in its next turn, but for a budget of its own.
     """
-    if not limits.arm(fleet.settings):
-        return {}, []
-    meter = budgets.Gauge(fleet, gauge.programs(fleet.settings))
-    spenders = meter.spenders(fleet.store, live, meter.needs)
-    found = meter.look(fleet.store, spenders, fleet.now())
+    found = [_own(session, usd) for session in live if (usd := session.budget_usd)]
+    idle = {session.id for session in live if session.status == "idle"}
+    busy: dict[Standing, set[str]] = {}
+    if limits.arm(fleet.settings):
+        meter = budgets.Gauge(fleet, gauge.programs(fleet.settings))
+        spenders = meter.spenders(fleet.store, live, meter.needs)
+        for standing in meter.look(fleet.store, spenders, fleet.now()):
+            found.append(standing)
+            theirs = {each.id for each in spenders if meter.subject(standing.budget, each) == standing.subject}
+            busy[standing] = theirs - idle
     told = [f"{budgets.title(standing)}: {budgets.text(standing)}" for standing in budgets.tell(fleet, found)]
     halted: dict[str, str] = {}
-    idle = {session.id for session in live if session.status == "idle"}
     for standing in found:
-        budget = standing.budget
-        if standing.level == "full" and budget.halt:
-            theirs = [s.id for s in spenders if meter.subject(budget, s) == standing.subject]
-            for id in theirs if budget.per == "session" else set(theirs) - idle:
+        if standing.level == "full" and standing.budget.halt:
+            for id in [standing.subject] if standing.budget.per == "session" else busy[standing]:
                 halted.setdefault(id, why(standing))
     return halted, told
+
+
+def _own(session: Session, usd: float) -> Standing:
+    """Of a budget that was given to it alone."""
+    own = Budget("--budget-usd", "session", usd=usd, halt=True, source="--budget-usd")
+    return Standing(own, "usd", usd, session.cost_usd, subject=session.id)
 
 
 def why(standing: Standing) -> str:

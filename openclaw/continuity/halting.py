@@ -66,6 +66,7 @@ def command(fleet: Fleet, session: Session) -> str:
     for flag, patterns in (("--read", scope["read"]), ("--write", scope["write"])):
         words += [word for pattern in patterns for word in (flag, pattern)]
     budget = ["--budget-tokens", str(session.budget_tokens)] if session.budget_tokens else []
+    budget += ["--budget-usd", f"{session.budget_usd:g}"] if session.budget_usd else []
     return shlex.join([*words, *scope["sandbox"], *budget])
 
 

@@ -52,11 +52,12 @@ class Agent:
         others: Callable[[], Iterable[tuple[str, Target | OpenclawError]]] = tuple,
         triggers: Triggers = Triggers(),  # noqa: B008 - a constant
         summarizer: Callable[[str], Summarizer | None] = lambda wish: None,
+        brake: Callable[[], str] = str,
     ) -> None:
         self.conversation, self.place, self.tools = conversation, place, offered
         self.target, self.screen, self.report, self.budget = target, screen, report, budget
         self.limits, self.retry, self._others = limits, retry, others
-        self.room = Room(conversation, budget, triggers, screen, place, summarizer)
+        self.room = Room(conversation, budget, triggers, screen, place, summarizer, brake=brake)
         self.interrupted = False
         self._model: Any = None
         self.use(target)

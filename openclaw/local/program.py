@@ -17,6 +17,7 @@ from openclaw.context.window import Triggers, pruning
 from openclaw.errors import BadInput, NotFound, OpenclawError
 from openclaw.local import slash, tools
 from openclaw.local.agent import Agent
+from openclaw.local.brake import Brake
 from openclaw.local.budget import Budget, Halted
 from openclaw.local.conversation import Conversation
 from openclaw.local.place import Place
@@ -97,6 +98,7 @@ class _Program:
             self._others,
             _triggers(settings),
             self._summarizer,
+            Brake(settings, str(session.get("id") or "")),
         )
         self.halted = ""
         self.failed = False

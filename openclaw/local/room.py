@@ -29,7 +29,7 @@ class Summarizer(Protocol):
 
 
 class Room:
-    """Looks at a conversation before each request. `clock` gives epoch seconds."""
+    """Looks at a conversation before each request. `clock` gives epoch seconds, `brake` why it must halt or nothing."""
 
     def __init__(
         self,
@@ -40,8 +40,9 @@ class Room:
         place: Place,
         summarizer: Callable[[str], Summarizer | None] = lambda wish: None,
         clock: Callable[[], float] = time.time,
+        brake: Callable[[], str] = str,
     ) -> None:
-        self.conversation, self.budget, self.triggers = conversation, budget, triggers
+        self.conversation, self.budget, self.triggers, self._brake = conversation, budget, triggers, brake
         self.screen, self.place, self._clock = screen, place, clock
         self.summarizer = summarizer
         self._warned = False
@@ -65,7 +66,9 @@ class Room:
         conversation, window = self.conversation, self._window
         assert window is not None
         if self.budget.level(conversation.sent()) == "halt":
-            raise Halted(self._halted(conversation.sent()))
+            raise Halted(self._used_up(conversation.sent()))
+        if why := self._brake():
+            raise Halted(self._halted(why))
         if why := window.due(conversation.seen(), self._clock()):
             before, policy = conversation.context(), window.policy()
             full = before >= window.triggers.threshold  # else it has room, and what was asked for is a smaller one
@@ -79,7 +82,7 @@ class Room:
             why = f"its budget: {self.budget.shown(conversation.grown())}"
             await self.compact((conversation.first or 0) + round(self.budget.limit * TARGET), why)
             if self.budget.level(conversation.grown()) == "halt":
-                raise Halted(self._halted(conversation.grown()))
+                raise Halted(self._used_up(conversation.grown()))
         elif level == "warn" and not self._warned:
             self._warned = True
             self.screen.line(f"80 % of its budget is used: {self.budget.shown(conversation.grown())}", "warn")
@@ -114,12 +117,15 @@ class Room:
         self.screen.line(f"compacted, for {why}: {before:,} → {conversation.context():,} tokens; {found.done}", "warn")
         return True
 
-    def _halted(self, tokens: int) -> str:
+    def _used_up(self, tokens: int) -> str:
+        return self._halted(f"its budget is used up ({self.budget.shown(tokens)})")
+
+    def _halted(self, why: str) -> str:
         """Save what a new session needs, and say how to go on."""
         path = os.path.join(os.path.dirname(self.conversation.path), "summary.md")
         put(path, shrink.summary(self.conversation.messages, self.conversation.path).encode("utf-8", "replace"))
-        self.conversation.note("halted", tokens=tokens, limit=self.budget.limit, summary=path)
+        self.conversation.note("halted", why=why, limit=self.budget.limit, summary=path)
         return (
-            f"halted: its budget is used up ({self.budget.shown(tokens)}). Its state is saved; go on in a new session: "
+            f"halted: {why}. Its state is saved; go on in a new session: "
             f"openclaw spawn --agent local --model {self.conversation.model} --inject {path} 'Go on with this task.'"
         )

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import random
 import sqlite3
-import time
 from collections.abc import Collection
 
 from openclaw.agents import registry
 from openclaw.models import catalogue, learning, rules
-from openclaw.models.route import Choice, Learned, Step, route
+from openclaw.models.route import Barred, Choice, Learned, Step, route
 from openclaw.models.rules import Judged
 from openclaw.settings import Settings
-from openclaw.store import ledger, outcomes
+from openclaw.store import outcomes
 
 
 def choose(
@@ -23,24 +22,14 @@ def choose(
     only: Collection[str] = (),
     tokens: int = 0,
     seed: str = "",
+    barred: Barred = lambda step: "",
 ) -> Choice:
     """Which model a task is given to, the same one with the same `seed`. `kind` is one of routing.yaml, or empty where
-    the text says it; `only` these programs; without a `store` nothing was learned, and nothing spent."""
+    the text says it; `only` these programs, and nothing that is `barred`; without a `store` nothing was learned."""
     judged = rules.judge(rules.load(settings), text, kind)
     learned = from_outcomes(store, seed) if store else None
     known, agents = catalogue.load(settings), registry.load(settings)
-    left = left_usd(settings, store) if store else None
-    return route(judged, known, agents, settings, only=only, tokens=tokens, left_usd=left, learned=learned)
-
-
-def left_usd(settings: Settings, store: sqlite3.Connection) -> float | None:
-    """What is left of the budgets of this day and month, in dollars; None where there are none."""
-    found, today = [], time.strftime("%Y-%m-%d", time.gmtime())
-    for name, since in (("day", today), ("month", f"{today[:7]}-01")):
-        if limit := settings.get(f"budgets.{name}_usd"):
-            [(_, spent)] = ledger.sums(store, since=since)
-            found.append(max(0.0, float(limit) - spent.cost_usd))
-    return min(found, default=None)
+    return route(judged, known, agents, settings, only=only, tokens=tokens, barred=barred, learned=learned)
 
 
 def from_outcomes(store: sqlite3.Connection, seed: str) -> Learned:

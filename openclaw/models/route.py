@@ -70,6 +70,9 @@ class Choice(NamedTuple):
 # Puts steps, given cheapest first, into the order in which they are tried, by what was learned; how likely that was.
 Learned = Callable[[Judged, list[Step]], tuple[list[Step], float]]
 
+# Why one can't be used now though it answers: a budget that is used up, the limit of a subscription; else empty.
+Barred = Callable[[Step], str]
+
 
 def route(
     judged: Judged,
@@ -79,10 +82,10 @@ def route(
     *,
     only: Collection[str] = (),
     tokens: int = 0,
-    left_usd: float | None = None,
+    barred: Barred = lambda step: "",
     learned: Learned | None = None,
 ) -> Choice:
-    """`only` these programs; the prompt has so many `tokens`; a run may cost no more than is left."""
+    """`only` these programs; the prompt has so many `tokens`; what is `barred` is not used."""
     kind, lowest = judged.kind, TIERS.index(judged.floor)
     needed = max(kind.window, tokens + ROOM if tokens else 0)
     fitting: list[Model] = []
@@ -101,11 +104,10 @@ def route(
         usd = price.cost(*TYPICAL) if price else None
         if not each.ok:
             rejected.append((each.model, each.agent, each.why))
-        elif left_usd is not None and (usd is None or usd > left_usd):
-            cost = "nobody knows its price" if usd is None else f"a run costs about ${usd:.4f}"
-            rejected.append((each.model, each.agent, f"{cost}, and ${left_usd:.2f} of the budget are left"))
+        elif why := barred(step := Step(each.model, each.agent, each.told, model.tier, usd)):
+            rejected.append((each.model, each.agent, why))
         else:
-            steps.append(Step(each.model, each.agent, each.told, model.tier, usd))
+            steps.append(step)
     chain, probability = _ordered(judged, steps, learned)
     return Choice(judged, tuple(chain), tuple(rejected), probability)
 

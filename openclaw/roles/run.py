@@ -14,20 +14,22 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
 
+from openclaw.context.tokens import estimate
 from openclaw.errors import BadInput, OpenclawError, Unavailable
 from openclaw.roles import library
 from openclaw.roles.job import Job, Outcome, RoleResult
 from openclaw.roles.role import Role
 from openclaw.settings import Settings
-from openclaw.store import db, sessions, turns
+from openclaw.store import db, ledger, sessions, turns
 from openclaw.store.turns import Turn
 from openclaw.units import utc
+from openclaw.usage import costs
 
 if TYPE_CHECKING:
     from openclaw.models.route import Choice
 
 AUTO = "auto"  # in a model's place: whichever the routing chooses
-LOCAL = "local"  # the program that asks as we do, by its own wire
+AGENT = "local"  # the program that asks as we do, by its own wire
 KINDS = {"summarizer": "text"}  # what a role's work is for the routing, where its description does not say it
 CHAIN = 3  # models that are tried in turn
 INSTALL = "install it: pip install 'openclaw[local]'"
@@ -52,7 +54,8 @@ def run_role(
     sub-agent that we run in when none is given.
 
     Unavailable: no model is named, or none could be reached, with what was tried. Refused: the input is over the budget
-    (`over_budget`) or the window (`over_window`), and nothing was asked; or the budget ended in the middle of its work.
+    (`over_budget`) or the window (`over_window`), or a budget that all spend is used up (`budget`), and nothing was
+    asked; or the budget ended in the middle of its work.
     TimedOut: `timeout` seconds have passed. NotFound: no such role or endpoint.
     """
     settings = settings or Settings()
@@ -76,8 +79,9 @@ def run_role(
                 scope or (json.loads(row.scope) if row else {"read": [f"{_quoted(cwd)}/**"], "write": []}),
                 folder,
             )
-            outcome = _here(job, settings) if in_process else _apart(job, settings)
-        trouble = _record(settings, row, role.name, outcome.turns)
+            with _within_budgets(job, settings, bool(row)):
+                outcome = _here(job, settings) if in_process else _apart(job, settings)
+                trouble = _record(settings, row, role.name, outcome.turns)
         if outcome.result:
             notes += [trouble] if trouble else []
             return outcome.result._replace(notes=(*outcome.result.notes, *notes))
@@ -117,7 +121,7 @@ def _routed(role: Role, settings: Settings) -> Choice:
     try:
         about = f"{role.name}: {role.description}"
         seed = settings.get("route.seed")
-        return choosing.choose(settings, store, about, KINDS.get(role.name, ""), (LOCAL,), seed=seed)
+        return choosing.choose(settings, store, about, KINDS.get(role.name, ""), (AGENT,), seed=seed)
     finally:
         if store:
             store.close()
@@ -144,6 +148,20 @@ def _apart(job: Job, settings: Settings) -> Outcome:
     from openclaw.roles import process  # subprocess
 
     return process.run(job, settings)
+
+
+def _within_budgets(job: Job, settings: Settings, inside: bool) -> AbstractContextManager[None]:
+    """While it runs: what it may need is held of the budgets that all spend. Refused: there is too little left."""
+    from openclaw.usage import budgets
+
+    if not budgets.some(settings):
+        return nullcontext()
+    from openclaw.sessions.budgets import held  # with the next, only where there are any
+    from openclaw.sessions.fleet import Fleet
+
+    tokens = estimate(job.role.prompt) + estimate(job.input)
+    most = max(0, min(settings.get("local.output_tokens"), (job.budget or 10**9) - tokens))
+    return held(Fleet(settings), job.model, AGENT, (tokens, most), inside)
 
 
 def _folder(role: Role) -> AbstractContextManager[str]:
@@ -181,14 +199,19 @@ def _session(settings: Settings, id: str | None) -> sessions.Session | None:
 
 def _record(settings: Settings, row: sessions.Session | None, role: str, used: tuple[Turn, ...]) -> str:
     """Put the calls into the ledger; why that could not be done, for the result: an answer is not lost for it."""
-    if not row or not used:
+    if not used or (not row and not os.path.exists(settings.database)):
         return ""
     try:
         store = db.connect(settings.database)
         try:
             with db.transaction(store):
-                turns.aside(store, row.id, f"role {role}", used)
-                sessions.update(store, row.id, utc(time.time()), tokens_used=turns.total(store, row.id))
+                if row:
+                    turns.aside(store, row.id, f"role {role}", used)
+                    sessions.update(store, row.id, utc(time.time()), tokens_used=turns.total(store, row.id))
+                else:
+                    ledger.aside(store, f"role {role}", AGENT, used)
+            if not row:
+                costs.fill(store, settings)
         finally:
             store.close()
     except (OpenclawError, sqlite3.Error) as error:
@@ -204,7 +227,7 @@ def judged(settings: Settings, kind: str, model: str, good: bool) -> None:
     try:
         found = catalogue.load(settings).find(model)
         outcome = outcomes.Outcome(
-            kind, LOCAL, found.name if found else model, good, "audit", None, f"audit {os.urandom(8).hex()}"
+            kind, AGENT, found.name if found else model, good, "audit", None, f"audit {os.urandom(8).hex()}"
         )
         store = db.connect(settings.database)
         try:

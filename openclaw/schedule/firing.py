@@ -19,6 +19,7 @@ from openclaw.sessions.wait import wait as wait_for
 from openclaw.store import db, jobs, runs, sessions, trials
 from openclaw.store.runs import Run
 from openclaw.units import utc
+from openclaw.usage import budgets as limits
 
 LONGEST_NAP = 30.0  # seconds; a job that was added meanwhile is seen then
 WORKING_NAP = 2.0  # while something runs, its end is looked for
@@ -43,10 +44,25 @@ def tick(fleet: Fleet) -> Tick:
     """Do all that is due, once. Any number at once do no more than one."""
     owner = keeper(fleet)
     changed = owner.tick()
-    problems = [*owner.problems, *deliver.errands(fleet)]
+    problems = [*owner.problems, *deliver.errands(fleet), *_braked(fleet)]
     changed += [run for number in owner.collect() if (run := runs.get(fleet.store, number))]  # told to the main session
     tidy(fleet)
     return Tick(tuple(changed), tuple(problems))
+
+
+def _braked(fleet: Fleet) -> list[str]:
+    """Have people told of budgets that are nearly used up, also by main agents; what went wrong with that."""
+    if not limits.some(fleet.settings):
+        return []
+    from openclaw.continuity import brakes  # only where there are any
+    from openclaw.sessions.status import settle_usage
+
+    try:
+        settle_usage(fleet)
+        brakes.look(fleet, sessions.live(fleet.store))
+    except OpenclawError as error:
+        return [error.message]
+    return []
 
 
 def catch_up(fleet: Fleet) -> None:

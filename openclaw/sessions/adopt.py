@@ -42,6 +42,7 @@ def adopt(fleet: Fleet, pane: Pane, marks: Mapping[str, str]) -> None:
         injected=json.dumps(record.get("injected") or []),
         injected_tokens=int(record.get("injected_tokens") or 0),
         budget_tokens=budget.get("tokens") if isinstance(budget, dict) else None,
+        budget_usd=budget.get("usd") if isinstance(budget, dict) else None,
         timeout_s=record.get("timeout_s"),
         created_at=str(record.get("created_at") or now),
         updated_at=now,

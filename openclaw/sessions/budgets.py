@@ -6,16 +6,21 @@ ask at once, together they can't take more than one after the other could.
 
 from __future__ import annotations
 
+import os
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
+from openclaw import processes
+from openclaw.agents import registry
 from openclaw.agents.registry import Agent
 from openclaw.errors import Refused
 from openclaw.models.route import TYPICAL
 from openclaw.sessions.fleet import Fleet
-from openclaw.store import brakes, db, inbox
+from openclaw.sessions.status import settle_usage
+from openclaw.store import brakes, db, inbox, sessions
 from openclaw.store.sessions import Session
-from openclaw.usage import budgets
+from openclaw.usage import budgets as limits
 from openclaw.usage.budgets import Standing
 from openclaw.usage.spending import Meter, Spender
 
@@ -24,7 +29,7 @@ class Gauge(Meter):
     """A meter that knows what sub-agents may need, by their programs, models and own budgets."""
 
     def __init__(self, fleet: Fleet, agents: Mapping[str, Agent]) -> None:
-        super().__init__(fleet.settings, budgets.load(fleet.settings))
+        super().__init__(fleet.settings, limits.load(fleet.settings))
         self.settings, self.agents = fleet.settings, agents
         self._bounds = [b for b in self.budgets if b.per == "session" and b.halt]
 
@@ -43,23 +48,70 @@ class Gauge(Meter):
                 usd, tokens = min(usd, budget.usd or usd), min(tokens, float(budget.tokens or tokens))
         return usd, tokens
 
+    def everybody(self, store: sqlite3.Connection, live: Sequence[Session]) -> list[Spender]:
+        """All who hold something: live sub-agents, and who asks a model aside of them."""
+        aside = [
+            Spender(f"hold-{number}", model, ("", ""), usd, tokens)
+            for number, holder, model, usd, tokens in brakes.holds(store)
+            if processes.alive(holder)
+        ]
+        return [*self.spenders(store, live, self.needs), *aside]
+
     def standings(self, store: sqlite3.Connection, live: Sequence[Session], now: str) -> list[Standing]:
         """How every budget stands."""
-        return self.look(store, self.spenders(store, live, self.needs), now)
+        return self.look(store, self.everybody(store, live), now)
 
     def check(self, store: sqlite3.Connection, live: Sequence[Session], rows: Sequence[Session], now: str) -> None:
         """Refused(budget) when these are more than a budget has left; the caller holds the transaction."""
-        asking = [each for each in self.spenders(store, rows, self.needs) if each.usd or each.tokens]
+        self.admit(store, live, self.spenders(store, rows, self.needs), now)
+
+    def admit(
+        self, store: sqlite3.Connection, live: Sequence[Session], asking: Sequence[Spender], now: str
+    ) -> None:
+        """The same, of anybody who asks."""
+        asking = [each for each in asking if each.usd or each.tokens]
         if not asking:
             return  # what uses nothing is no matter of budgets
-        held = self.spenders(store, live, self.needs)
-        for standing in self.look(store, [*held, *asking], now):
+        for standing in self.look(store, [*self.everybody(store, live), *asking], now):
             budget, unit = standing.budget, standing.unit
             if budget.per == "session":
                 continue  # it has not begun
             more = sum(each.need(unit) for each in asking if self.subject(budget, each) == standing.subject)
             if more and standing.spent + standing.held > standing.limit:
                 raise refusal(standing._replace(held=max(0.0, standing.held - more)), more)
+
+
+@contextmanager
+def held(fleet: Fleet, model: str, agent: str, tokens: tuple[int, int], inside: bool) -> Iterator[None]:
+    """While a model is asked aside of sub-agents, so many tokens in and out are held. Refused(budget): too many.
+
+    `inside` a sub-agent, which holds what it needs, it is refused only where a budget is used up.
+    """
+    if not limits.arm(fleet.settings):
+        yield
+        return
+    settle_usage(fleet)
+    gauge, number = Gauge(fleet, registry.load(fleet.settings)), 0
+    price = gauge.known.paid(model, agent) if gauge.known else None
+    usd = price.cost(tokens[0], 0, 0, tokens[1]) if price else fleet.settings.get("budgets.hold_usd")
+    asking = Spender("", model, ("", ""), usd, float(sum(tokens)))
+    with db.transaction(fleet.store):
+        live, now = sessions.live(fleet.store), fleet.now()
+        if not inside:
+            brakes.release(fleet.store, [row[0] for row in brakes.holds(fleet.store) if not processes.alive(row[1])])
+            gauge.admit(fleet.store, live, [asking], now)
+            number = brakes.hold(fleet.store, processes.identity(os.getpid()), model, usd, asking.tokens)
+        else:
+            for standing in gauge.look(fleet.store, [asking], now):
+                theirs = standing.budget.per != "session" and gauge.subject(standing.budget, asking) == standing.subject
+                if theirs and standing.level == "full" and asking.need(standing.unit):
+                    raise refusal(standing)
+    try:
+        yield
+    finally:
+        if number:
+            with db.transaction(fleet.store):
+                brakes.release(fleet.store, [number])
 
 
 def refusal(standing: Standing, more: float = 0.0) -> Refused:

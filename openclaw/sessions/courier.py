@@ -17,7 +17,7 @@ from openclaw.store import sends
 
 NAME = "courier"
 POLL_SECONDS = 0.1
-LIMIT_SECONDS = 5.0
+LIMIT_SECONDS = 1.0  # while nothing may be typed yet
 LOOK_SECONDS = 1.0  # Esc and answered dialogs change no row: only a look shows them
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from openclaw.agents.registry import Agent
 from openclaw.sessions.fleet import Fleet
+from openclaw.store import sessions
 from openclaw.store.sessions import Session
 from openclaw.units import from_utc
 from openclaw.usage import quotas
@@ -34,6 +35,9 @@ def check(fleet: Fleet, agents: Mapping[str, Agent], live: Sequence[Session], ro
 
 def paused(fleet: Fleet, agent: str, model: str = "") -> AtLimit | None:
     """Why this program gets nothing more now; None when it does."""
-    pause, now = fleet.settings.get("quotas.pause"), fleet.clock()
-    found = quotas.wall(quotas.every(fleet.store, agent), model, now, pause)
+    pause, hold, now = fleet.settings.get("quotas.pause"), fleet.settings.get("quotas.hold"), fleet.clock()
+    if not (known := quotas.every(fleet.store, agent)):
+        return None
+    unseen = [from_utc(session.created_at) for session in sessions.live(fleet.store) if session.agent == agent]
+    found = quotas.wall(known, model, now, pause, hold, unseen)
     return quotas.refusal(found, now, pause) if found else None

@@ -9,6 +9,7 @@ from openclaw.agents.registry import Agent
 from openclaw.errors import NotFound
 from openclaw.models import choosing, rules
 from openclaw.models.route import Choice, explain, must
+from openclaw.sessions import headroom
 from openclaw.sessions.fleet import Fleet
 from openclaw.store import outcomes
 from openclaw.store.outcomes import Route
@@ -24,8 +25,10 @@ def decided(
 ) -> Choice:
     """How `openclaw route` would decide, the same way with the same `seed`. NotFound: no such type, or program."""
     settings = fleet.settings
-    only = (registry.get(registry.load(settings), agent).name,) if agent else ()
-    return choosing.choose(settings, fleet.store, text, kind_of(fleet, type), only, tokens, seed)
+    agents = registry.load(settings)
+    only = (registry.get(agents, agent).name,) if agent else ()
+    barred = headroom.barred(fleet, agents)
+    return choosing.choose(settings, fleet.store, text, kind_of(fleet, type), only, tokens, seed, barred)
 
 
 def kind_of(fleet: Fleet, type: str | None) -> str:
@@ -47,9 +50,10 @@ def programs(fleet: Fleet) -> tuple[str, ...]:
 
 def program_for(fleet: Fleet, text: str, type: str) -> str:
     """The program that asks the model which the routing chooses, of those that are left to it. Unavailable: none."""
-    seed = fleet.settings.get("route.seed")
-    kind = kind_of(fleet, type)
-    return must(choosing.choose(fleet.settings, fleet.store, text, kind, programs(fleet), seed=seed)).agent
+    seed, kind = fleet.settings.get("route.seed"), kind_of(fleet, type)
+    barred = headroom.barred(fleet, registry.load(fleet.settings))
+    choice = choosing.choose(fleet.settings, fleet.store, text, kind, programs(fleet), seed=seed, barred=barred)
+    return must(choice).agent
 
 
 def named(fleet: Fleet, agent: Agent) -> bool:

@@ -25,7 +25,7 @@ from openclaw.sessions.gate import Gate
 from openclaw.sessions.status import known_server, located, settle
 from openclaw.sessions.violations import watched
 from openclaw.sessions.window import first_state, window
-from openclaw.store import db, sends, sessions
+from openclaw.store import db, events, sends, sessions
 from openclaw.store.sessions import Session
 from openclaw.tasks import templates
 from openclaw.tasks.globs import overlaps
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from openclaw.agents.sandbox import Wrap
     from openclaw.models.route import Choice
     from openclaw.roles.part import Part
+    from openclaw.sessions.headroom import Hop
     from openclaw.sessions.trial import Draw
     from openclaw.sessions.worktree import Tree
 
@@ -55,6 +56,7 @@ class Planned(NamedTuple):
     choice: Choice | None = None  # how its model was chosen, if nobody named one
     check: str | None = None  # what is run to see whether its work is good
     drawn: Draw | None = None  # a trial could take it
+    hop: Hop | None = None  # from which program it has fallen over
 
 
 def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> list[Planned]:
@@ -74,6 +76,11 @@ def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> 
     planned: list[Planned] = []
     for number, request in enumerate(requests, 1):
         try:
+            hop = None
+            if fleet.settings.get("quotas.fall_over"):
+                from openclaw.sessions import headroom  # only where another may take over
+
+                request, hop = headroom.taken_over(fleet, request, agents)
             id = ids[number - 1] if ids else new_id()
             tree = _tree(fleet, request, id)
             move = Move(tree.top, tree.path) if tree else None
@@ -101,7 +108,7 @@ def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> 
                 error.message = f"task {number}: {error.message}"
             raise
         environ |= fleet.shared_environment()
-        planned.append(Planned(task, agent, environ, id, tree, choice, request.check, drawn))
+        planned.append(Planned(task, agent, environ, id, tree, choice, request.check, drawn, hop))
     _check_branches([p.tree for p in planned if p.tree])
     return planned
 
@@ -192,6 +199,7 @@ def _row(fleet: Fleet, planned: Planned) -> Session:
         injected_tokens=task.tokens,
         env=json.dumps([item.partition("=")[0] for item in task.env]),
         budget_tokens=task.budget_tokens,
+        budget_usd=task.budget_usd,
         on_context=task.on_context,
         timeout_s=task.timeout_s,
         created_at=now,
@@ -265,6 +273,8 @@ def _reserve(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) 
                         from openclaw.store import checks  # as above
 
                         checks.add(fleet.store, each.id, each.check)
+                    if each.hop:
+                        events.event(fleet.store, each.id, "FellOver", json.dumps(each.hop._asdict()))
                     if launch.too_long(each.agent, each.task.prompt):  # it is sent when the program is ready
                         sends.add(fleet.store, each.id, each.task.prompt, sends.FIRST, fleet.now())
             return

@@ -82,6 +82,15 @@ def named(connection: sqlite3.Connection, id: str, name: str, after: int) -> int
     return int(row[0] or 0)
 
 
+def fallen_over(connection: sqlite3.Connection, ids: list[str]) -> list[tuple[str, str, str]]:
+    """(program it was meant for, the one that took over, why) of those of these sessions that have fallen over."""
+    marks = ", ".join("?" * len(ids))
+    parts = ", ".join(f"json_extract(data, '$.{name}')" for name in ("origin", "to", "why"))
+    return connection.execute(
+        f"SELECT {parts} FROM events WHERE name = 'FellOver' AND session_id IN ({marks}) ORDER BY number", ids
+    ).fetchall()
+
+
 def transcript(connection: sqlite3.Connection, id: str, path: str) -> None:
     """Remember that a conversation of this session is written there."""
     connection.execute("INSERT OR IGNORE INTO transcripts (session_id, path) VALUES (?, ?)", (id, path))

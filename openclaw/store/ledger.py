@@ -110,6 +110,16 @@ def take(
     return new
 
 
+def aside(connection: sqlite3.Connection, who: str, agent: str, calls: Iterable[Turn]) -> None:
+    """Record model calls that were made for no sub-agent and stand in no file, in the name of `who`. The caller holds
+    the transaction."""
+    connection.executemany(
+        "INSERT OR IGNORE INTO imported_turns (path, conversation, agent, message_id, request_id, at, model, side,"
+        " input, cache_write, cache_read, output) VALUES ('', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [(who, agent, *call) for call in calls],
+    )
+
+
 # --- prices
 
 

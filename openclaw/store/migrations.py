@@ -394,6 +394,18 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         """,
     ),
     (
+        "0033_holds",  # see store/brakes.py
+        """
+        CREATE TABLE holds (                      -- what is asked aside of sub-agents, and may still need so much
+            number INTEGER PRIMARY KEY,
+            holder TEXT NOT NULL,                 -- process that asks; a dead one holds nothing
+            model TEXT NOT NULL,
+            usd REAL NOT NULL,
+            tokens REAL NOT NULL
+        )
+        """,
+    ),
+    (
         "0034_routing",  # outcomes with ranks, checks, trials; jobs, skills and roles of turns; rows that can't be
         f"""
         ALTER TABLE routes ADD COLUMN why TEXT NOT NULL DEFAULT '';

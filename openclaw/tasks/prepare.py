@@ -59,6 +59,7 @@ class Task(NamedTuple):
     limit: int
     timeout_s: float
     budget_tokens: int | None
+    budget_usd: float | None
     on_context: str  # warn or compact; empty: as the settings say
     env: tuple[str, ...]
     sandbox: bool = False
@@ -168,6 +169,7 @@ def prepare(
         limit=limit,
         timeout_s=request.timeout or template.timeout,
         budget_tokens=request.budget_tokens or _budget(template, request, settings),
+        budget_usd=request.budget_usd,
         on_context=request.on_context or template.on_context or "",
         env=request.env,
         sandbox=request.sandbox,

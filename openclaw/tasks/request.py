@@ -15,7 +15,7 @@ from openclaw.errors import BadInput, Refused
 from openclaw.settings import DECLARED, Settings
 from openclaw.tasks import prefix
 from openclaw.tasks.files import Unreadable, read_plain
-from openclaw.units import parse_count, parse_duration
+from openclaw.units import parse_amount, parse_count, parse_duration
 from openclaw.yamls import load_yaml
 
 
@@ -34,6 +34,7 @@ class Request(NamedTuple):
     timeout: float | None = None
     max_inject_tokens: int | None = None
     budget_tokens: int | None = None
+    budget_usd: float | None = None
     cwd: str = "."
     name: str | None = None
     env: tuple[str, ...] = ()
@@ -68,7 +69,7 @@ def check(request: Request, settings: Settings | None = None) -> Request:
         value = getattr(request, key)
         if value is not None and (not value.isprintable() or not value.strip() or len(value) > 200 or value[0] == "-"):
             raise BadInput(f"{key} {value[:40]!r} is not a name", "one short line of printable text")
-    for key in ("timeout", "max_inject_tokens", "budget_tokens"):
+    for key in ("timeout", "max_inject_tokens", "budget_tokens", "budget_usd"):
         value = getattr(request, key)
         if value is not None and not value > 0:
             raise BadInput(f"{key} is {value}: it must be more than zero")
@@ -154,7 +155,7 @@ _TEXTS = (
     "task", "task_file", "agent", "model", "template", "type", "cwd", "name", "prefix", "role", "on_context", "check",
 )  # fmt: skip
 _COUNTS = ("max_inject_tokens", "budget_tokens")
-_KEYS = (*_TEXTS, *_LISTS, *_COUNTS, "timeout", "scope", "worktree", "sandbox")
+_KEYS = (*_TEXTS, *_LISTS, *_COUNTS, "budget_usd", "timeout", "scope", "worktree", "sandbox")
 _SCOPE = {"can_read": "read", "can_write": "write", "timeout": "timeout"}
 _TASK_FILE_BYTES = 16 * 2**20  # read no more; the limit on the text itself comes later
 _BULLET = re.compile(r"\s*[-*+]\s")
@@ -284,6 +285,8 @@ def _value(key: str, value: Any) -> Any:
         raise BadInput(f"{key!r} must be {'a text' if key in _TEXTS else 'a number'}, found {_kind(value)}", "quote it")
     if key == "timeout":
         return parse_duration(str(value), repr(key))
+    if key == "budget_usd":
+        return parse_amount(str(value), repr(key))
     return parse_count(str(value), repr(key)) if key in _COUNTS else value
 
 

@@ -50,6 +50,7 @@ class View(NamedTuple):
     store: sqlite3.Connection
     settings: Settings
     period: Period
+    now: str = ""  # ISO 8601 UTC; empty: of a time that has passed, so that no budget of today belongs to it
 
     def sums(self, *by: str, where: str = "") -> list[tuple[tuple[str, ...], Sums]]:
         if by == ("skill",):
@@ -139,7 +140,39 @@ def cost(view: View) -> list[Figure]:
         Figure("the dearest day", round(max(days), 6) if days else None, "$", view.limit("daily_usd"),
                action="review and optimize"),
         Figure("turns without a known price", float(total.unpriced), "turns"),
+        *budgets(view),
     ]  # fmt: skip
+
+
+def budgets(view: View) -> list[Figure]:
+    """What is spent of each budget; the bound is where it warns."""
+    from openclaw.store import sessions  # with the next, only where there are any
+    from openclaw.usage import budgets, spending
+
+    if not view.now or not budgets.some(view.settings):
+        return []
+    meter = spending.Meter(view.settings, budgets.load(view.settings))
+    found = []
+    for each in meter.look(view.store, meter.spenders(view.store, sessions.live(view.store)), view.now):
+        used_up = f"used up: nothing more is started until {each.frees_at}" if each.frees_at else "used up"
+        name = f"budget {each.budget.name} of {each.shown(each.limit)}" + (f", {each.subject}" * bool(each.subject))
+        nearly = f"{each.percent:.0f} % are used up: spend less, or {each.raise_it}"
+        action = used_up if each.level == "full" else nearly
+        bound = each.limit * each.budget.warn / 100
+        unit = "$" if each.unit == "usd" else "tokens"
+        found.append(Figure(name, round(each.spent, 6), unit, bound, action=action))
+    return found
+
+
+def subscriptions(view: View) -> list[Figure]:
+    """How much of each limit of a subscription is used, as its program said last; nothing once that has reset."""
+    from openclaw.units import from_utc, utc
+    from openclaw.usage import quotas
+
+    pause, now = float(view.settings.get("quotas.pause")) or None, from_utc(view.now) if view.now else 0.0
+    known = [quota for quota in quotas.every(view.store) if quota.known(now)]
+    return [Figure(f"{q.kind} limit of {q.agent}", q.percent, "%", pause, action=f"wait until {utc(q.frees_at)}")
+            for q in known]  # fmt: skip
 
 
 def cache(view: View) -> list[Figure]:
@@ -185,9 +218,10 @@ def skills(view: View) -> list[Figure]:
 
 FILTERS: dict[str, Callable[[View], list[Figure]]] = {
     "tokens_per_turn": tokens_per_turn, "session_isolation": session_isolation, "injection": injection,
-    "compaction": compaction, "cost": cost, "cache": cache, "models": models, "skills": skills,
+    "compaction": compaction, "cost": cost, "subscriptions": subscriptions, "cache": cache, "models": models,
+    "skills": skills,
 }  # fmt: skip
-OVERVIEW = ("cost", "tokens_per_turn", "session_isolation", "injection", "cache")
+OVERVIEW = ("cost", "subscriptions", "tokens_per_turn", "session_isolation", "injection", "cache")
 
 
 def alerts(view: View) -> list[Figure]:

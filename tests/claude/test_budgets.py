@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import threading
 
 from tests.claude.conftest import Claude
@@ -36,7 +37,9 @@ def test_a_models_budget_halts_those_who_spend_it_and_a_days_without_halt_only_t
     )
     config.write_text(json.dumps({"budgets": budgets | {"day": {"usd": 100}}}))
     id = claude.spawn("port the parser", "--budget-tokens", "50k")["id"]
-    reason = claude.until(id, "halted")
+    claude.until(id, "halted")
+    until(lambda: claude.status(id)[1], 40)
+    reason = claude.status(id)[1]
     assert "the budget sonnet (model sonnet, a day) is used up: 63,003 tokens of 60,000 tokens spent, free" in reason
     assert "go on in a new one: openclaw spawn --task-file" in reason
     assert claude.status(idle)[0] == "idle" and claude.status(other)[0] == "working"
@@ -50,3 +53,38 @@ def test_a_models_budget_halts_those_who_spend_it_and_a_days_without_halt_only_t
     for gate in gates:
         gate.set()
     claude.until(other, "idle")
+
+
+def test_a_budget_of_each_sub_agent_in_dollars_halts_it_wherever_its_halt_is_interrupted(claude: Claude) -> None:
+    (claude.box.root / "config").mkdir()
+    budgets = {"each": {"per": "session", "usd": 0.05, "halt": True}}
+    (claude.box.root / "config/budgets.yaml").write_text(json.dumps({"budgets": budgets}))
+    (claude.box.root / "config/openclaw.yaml").write_text("budget: {by_hooks: false}")
+    claude.api.say(Reply("A little.", usage=Usage(1_000, 0, 0, 1)))
+    cheap = claude.spawn("a little")["id"]
+    claude.until(cheap, "idle")
+    claude.api.say(Reply("I am at line 7.", usage=Usage(20_000, 0, 0, 1)), Reply("Little.", usage=Usage(100, 0, 0, 1)))
+    id = claude.spawn("port the parser")["id"]
+    own = claude.spawn("as little as it gets", "--budget-usd", "$0.0001")["id"]
+    claude.until(id, "idle")
+    claude.until(own, "idle")
+    until(lambda: claude.figures(id)[0] == 20_001 and claude.figures(own)[0] > 0, 40)
+    for number in range(40):  # killed later and later, until one has come through
+        monitor = claude.box.popen("monitor", "--once", "--json")
+        try:
+            monitor.wait(timeout=0.3 + 0.15 * number)
+            break
+        except subprocess.TimeoutExpired:
+            monitor.kill()
+            monitor.wait()
+    claude.box.cli("monitor", "--once", exit=None)
+    state, reason = claude.status(id)
+    assert state == "halted" and reason.startswith("the budget each (sub-agent "), (state, reason)
+    assert "is used up: $0.06 of $0.05 spent; go on in a new one: openclaw spawn --task-file" in reason
+    assert claude.status(cheap)[0] == "idle"
+    [day] = list((claude.box.workspace / "memory").glob("*.md"))
+    assert day.read_text().count(f"budget: {id} was halted: the budget each") == 1
+    assert sorted(inbox(claude)) == [f"budget --budget-usd ({own}): used up", f"budget each ({id}): used up"]
+    state, reason = claude.status(own)
+    assert state == "halted" and reason.startswith(f"the budget --budget-usd (sub-agent {own}) is used up"), reason
+    assert reason.endswith("--budget-usd 0.0001")

@@ -7,9 +7,7 @@ import time
 
 import pytest
 
-from openclaw.store import db
 from openclaw.units import from_utc
-from openclaw.usage.quotas import Quota, every
 from tests.codex.conftest import Codex
 from tests.conftest import until
 from tests.loopback import responses
@@ -27,14 +25,6 @@ def used(percent: float, resets_at: int) -> tuple[tuple[str, str], ...]:
     )
 
 
-def reported(codex: Codex) -> dict[str, Quota]:
-    store = db.connect(str(codex.box.state / "openclaw.db"))
-    try:
-        return {quota.kind: quota for quota in every(store, "codex")}
-    finally:
-        store.close()
-
-
 def test_peers_25_it_is_read_at_the_next_spawn_which_pauses_and_one_at_the_limit_goes_on_after_it(
     codex: Codex, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -44,7 +34,7 @@ def test_peers_25_it_is_read_at_the_next_spawn_which_pauses_and_one_at_the_limit
     until(lambda: any("token_count" in path.read_text() for path in codex.home.glob("sessions/**/*.jsonl")), 40)
     done = codex.box.cli("spawn", "more", "--agent", "codex", exit=3)  # no look at it before
     assert "codex is at 96% of its five-hour limit, and from 95% on nothing is started: it resets at" in done.stderr
-    known = reported(codex)
+    known = codex.subscription()
     assert (known["five-hour"].percent, known["weekly"].percent) == (96.5, 40)
     assert known["five-hour"].resets_at == resets
     codex.until(id, "idle")

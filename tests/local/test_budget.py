@@ -122,3 +122,23 @@ def test_compacting_that_gains_nothing_is_switched_off(tmp_path: Path) -> None:
 
     said = [text for kind, text in asyncio.run(run()).screen.lines if kind == "error"]
     assert len([text for text in said if "compaction is off: 3 attempts gained nothing" in text]) == 1
+
+
+def test_a_budget_that_others_spend_too_halts_it_before_its_next_call(local: Local) -> None:
+    budgets = {"week-end": {"per": "month", "model": "qwen2.5:7b", "tokens": "20k", "halt": True}}
+    (local.box.root / "config/budgets.yaml").write_text(json.dumps({"budgets": budgets}))
+    look = Tool("list", {"path": "."})
+    local.api.say(
+        Reply("Looking.", (look,), Usage(9_000, 0, 0, 10)),
+        Reply("Again.", (look,), Usage(12_000, 0, 0, 10)),
+        Reply("never"),
+    )
+    id = local.spawn("port the parser", "--budget-tokens", "15k")["id"]
+    local.until(id, "halted")
+    assert len(local.api.turns) == 2
+    said = "halted: the budget week-end (model qwen2.5:7b, a month) is used up: 21,020 tokens of 20,000 tokens spent"
+    until(lambda: said in local.box.cli("logs", id).stdout)
+    assert [each["title"] for each in local.box.json("inbox")] == ["budget week-end: used up"]
+    [path] = local.folder(id).glob("**/summary.md")
+    assert "port the parser" in path.read_text()
+    local.box.cli("spawn", "more", "--agent", "local", "--model", local.model, exit=3)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from openclaw.store import db, quotas
+from openclaw.store import db, events, quotas
 from tests.conftest import Box, until
 
 
@@ -22,12 +22,12 @@ def lab(box: Box) -> Iterator[Box]:
     yield box
 
 
-def said(box: Box, percent: float, seconds: float, kind: str = "five-hour") -> None:
+def said(box: Box, percent: float, seconds: float, agent: str = "idle") -> None:
     """What its program has just reported."""
     store = db.connect(str(box.state / "openclaw.db"))
     with db.transaction(store):
         store.execute("DELETE FROM quotas")
-        quotas.note(store, "idle", [(kind, percent, time.time() + seconds, 18_000)], time.time())
+        quotas.note(store, agent, [("five-hour", percent, time.time() + seconds, 18_000)], time.time())
 
 
 def test_peers_25_a_spawn_is_refused_before_the_wall_and_says_when_it_resets(lab: Box) -> None:
@@ -69,3 +69,37 @@ def test_a_report_of_a_window_that_has_passed_stops_nobody(lab: Box) -> None:
     lab.cli("spawn", "--agent", "idle", "work")
     said(lab, 100, 10 * 86400)  # no five hours end in ten days: a clock has jumped
     lab.cli("spawn", "--agent", "idle", "work")
+
+
+def test_another_program_takes_over_where_that_is_allowed_and_the_hop_is_recorded(lab: Box) -> None:
+    said(lab, 96, 3600)
+    lab.cli("spawn", "--agent", "idle", "work", exit=3)
+    env = {"OPENCLAW_QUOTAS_FALL_OVER": "nowhere/model, idle, other"}
+    done = lab.cli("spawn", "--agent", "idle", "work", env=env)
+    assert "warning: other takes over from idle: idle is at 96% of its five-hour limit" in done.stderr
+    [row] = lab.json("ps")
+    assert row["agent"] == "other"
+    store = db.connect(str(lab.state / "openclaw.db"))
+    [(origin, to, why)] = events.fallen_over(store, [row["id"]])
+    assert (origin, to) == ("idle", "other") and "it resets at" in why
+    lab.cli("spawn", "--agent", "other", "work", env=env)
+    assert len(events.fallen_over(store, [each["id"] for each in lab.json("ps")])) == 1
+    # high risk never goes below its floor
+    env = {"OPENCLAW_QUOTAS_FALL_OVER": "ollama/qwen2.5:3b"}
+    task = "Design the architecture of the billing service"
+    assert "five-hour limit" in lab.cli("spawn", "--agent", "idle", task, env=env, exit=3).stderr
+
+
+def test_the_route_goes_round_what_is_used_up(lab: Box) -> None:
+    env = {"DEEPSEEK_API_KEY": "d", "GROQ_API_KEY": "g", "ANTHROPIC_API_KEY": "a", "OLLAMA_HOST": "127.0.0.1:9"}
+    task = "Fix the bug in the parser"
+    assert lab.json("route", task, env=env)["model"] == "deepseek"
+    budgets = {"ds": {"per": "day", "model": "deepseek", "tokens": "1k"}}
+    (lab.root / "config/budgets.yaml").write_text(json.dumps({"budgets": budgets}))
+    found = lab.json("route", task, env=env)
+    assert found["model"] == "llama"
+    [why] = [each["why"] for each in found["rejected"] if each["model"] == "deepseek"]
+    assert why == "a run needs about 30,000 tokens, and 1,000 tokens of the budget ds (model deepseek, a day) are left"
+    said(lab, 96, 3600, agent="local")
+    done = lab.cli("route", task, env=env, exit=5)
+    assert "local is at 96% of its five-hour limit" in done.stderr
