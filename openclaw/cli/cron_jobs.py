@@ -5,12 +5,14 @@ from __future__ import annotations
 import json as jsons
 import os
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from openclaw import render
+from openclaw.cli import cron_runs
 from openclaw.cli.context import fleet as open_fleet
 from openclaw.errors import BadInput
-from openclaw.schedule import document, flags, jobs, planner
+from openclaw.schedule import document, firing, flags, jobs, planner
 from openclaw.schedule.document import Spec
 from openclaw.sessions.fleet import Fleet
 from openclaw.store import jobs as rows
@@ -18,6 +20,7 @@ from openclaw.store import runs
 from openclaw.store.jobs import Job
 from openclaw.units import format_duration, utc
 
+SHOWN = 5  # runs of a job
 LARGEST_FILE = 16 * 2**20
 
 
@@ -63,16 +66,19 @@ def cron_list(json: bool) -> int:
                  styled="STATE")  # fmt: skip
     if saved := runs.saved(fleet.store):
         render.out(f"batching has saved {saved} tokens")
+    _warn(fleet, [job for job, _ in found])
     return 0
 
 
 def cron_show(name: str, json: bool) -> int:
-    """Its document, and when it is due."""
+    """Its document, when it is due, and what became of its last firings."""
     fleet = open_fleet()
     job = rows.find(fleet.store, name)
     spec = jobs.spec(job)
+    firing.catch_up(fleet)
+    last = runs.of_job(fleet.store, job.id, SHOWN)
     if json:
-        render.document(as_json(job))
+        render.document(as_json(job) | {"runs": [cron_runs.as_json(fleet, run) for run in last]})
         return 0
     render.out(f"{render.paint(render.clean(job.name), 'bold')}  {_when(spec)}  {_state(job, spec)}")
     render.out(f"next      {utc(job.next_at) if job.next_at else 'never'}")
@@ -81,6 +87,9 @@ def cron_show(name: str, json: bool) -> int:
     for note in (*((spec.never,) if spec.never else ()), *spec.notes):
         render.warn(note)
     render.out(jsons.dumps(jsons.loads(job.said), indent=2, ensure_ascii=False))
+    if last:
+        render.out("")
+        cron_runs.table(last)
     return 0
 
 
@@ -115,6 +124,7 @@ def cron_next(names: list[str], count: int, json: bool) -> int:
         render.document([{"due": due, "job": name} for due, name in times])
     elif times:
         render.table(("DUE", "JOB"), times)
+        _warn(fleet, found)
     else:
         render.out("nothing is due")
     return 0
@@ -172,7 +182,14 @@ def told(fleet: Fleet, job: Job, json: bool) -> int:
         return 0
     render.out(f"{render.paint(render.clean(job.name), 'bold')}  {_when(spec)}  next {_until(job, fleet.clock())}"
                + (f", {utc(job.next_at)}" if job.next_at else ""))  # fmt: skip
+    _warn(fleet, [job])
     return 0
+
+
+def _warn(fleet: Fleet, found: Sequence[Job]) -> None:
+    """Jobs that are never looked at are never run."""
+    if any(job.next_at for job in found) and (why := firing.unseen(fleet)):
+        render.warn(why)
 
 
 def _switched(found: list[Job], what: str, json: bool) -> int:

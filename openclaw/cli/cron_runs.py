@@ -128,7 +128,10 @@ def _id(fleet: Fleet, name: str) -> str:
 
 def cron_install(by: str | None, json: bool) -> int:
     """Exit: 5 when there is neither. Secrets of your environment are not written down."""
-    return _registered([register.install(open_fleet(), by)], json)
+    fleet = open_fleet()
+    done = register.install(fleet, by)
+    firing.looked(fleet)  # it will be, within a minute
+    return _registered([done], json)
 
 
 def cron_uninstall(json: bool) -> int:

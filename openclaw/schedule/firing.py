@@ -18,8 +18,9 @@ from openclaw.sessions.wait import LOOK_SECONDS
 from openclaw.sessions.wait import wait as wait_for
 from openclaw.store import db, jobs, runs, sessions
 from openclaw.store.runs import Run
-from openclaw.units import utc
+from openclaw.units import format_duration, utc
 
+LOOKED = "cron.looked"  # in the state folder
 LONGEST_NAP = 30.0  # seconds; a job that was added meanwhile is seen then
 WORKING_NAP = 2.0  # while something runs, its end is looked for
 
@@ -41,12 +42,35 @@ def keeper(fleet: Fleet) -> Keeper:
 
 def tick(fleet: Fleet) -> Tick:
     """Do all that is due, once. Any number at once do no more than one."""
+    looked(fleet)
     owner = keeper(fleet)
     changed = owner.tick()
     problems = [*owner.problems, *deliver.errands(fleet)]
     changed += [run for number in owner.collect() if (run := runs.get(fleet.store, number))]  # told to the main session
     tidy(fleet)
     return Tick(tuple(changed), tuple(problems))
+
+
+def looked(fleet: Fleet) -> None:
+    """Note that somebody looks for what is due: the time of an empty file."""
+    path = os.path.join(fleet.state_dir, LOOKED)
+    try:
+        with open(path, "a", encoding="utf-8"):
+            os.utime(path, (fleet.clock(), fleet.clock()))
+    except OSError:
+        pass  # a full disk: what is due is done all the same
+
+
+def unseen(fleet: Fleet) -> str:
+    """What to do because nothing looks for what is due; empty when something does."""
+    try:
+        ago = fleet.clock() - os.stat(os.path.join(fleet.state_dir, LOOKED)).st_mtime
+    except OSError:
+        ago = None
+    if ago is not None and ago <= fleet.settings.get("cron.grace"):
+        return ""
+    since = "" if ago is None else f" for {format_duration(ago)}"
+    return f"nothing has looked for what is due{since}: `openclaw cron install` has the machine do it"
 
 
 def catch_up(fleet: Fleet) -> None:
