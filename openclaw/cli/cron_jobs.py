@@ -5,10 +5,12 @@ from __future__ import annotations
 import json as jsons
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from openclaw import render
+from openclaw.agents import registry
+from openclaw.agents.registry import Agent
 from openclaw.cli import cron_runs
 from openclaw.cli.context import fleet as open_fleet
 from openclaw.errors import BadInput
@@ -59,11 +61,12 @@ def cron_list(json: bool) -> int:
     if not found:
         render.out("no jobs; `openclaw cron add` adds one")
         return 0
-    now = fleet.clock()
-    table = [(job.name, _when(spec), _state(job, spec), _until(job, now), _what(spec), _files(spec), spec.delivery.way)
+    now, agents = fleet.clock(), registry.load(fleet.settings)
+    table = [(job.name, _when(spec), _until(job, now) or _state(job, spec), _what(spec), _files(spec, agents),
+              spec.delivery.way)
              for job, spec in found]  # fmt: skip
-    render.table(("NAME", "SCHEDULE", "STATE", "NEXT", "MODEL", "FILES", "DELIVERY"), table, widest="FILES",
-                 styled="STATE")  # fmt: skip
+    render.table(("NAME", "SCHEDULE", "NEXT", "MODEL", "FILES", "DELIVERY"), table, widest="FILES",
+                 styled="NEXT")  # fmt: skip
     if saved := runs.saved(fleet.store):
         render.out(f"batching has saved {saved} tokens")
     _warn(fleet, [job for job, _ in found])
@@ -250,14 +253,17 @@ def _state(job: Job, spec: Spec) -> str:
 
 
 def _until(job: Job, now: float) -> str:
-    return f"in {format_duration(job.next_at - now)}" if job.next_at else ""
+    if not job.next_at:
+        return ""
+    return f"in {format_duration(job.next_at - now)}" if job.next_at > now else "now"
 
 
 def _what(spec: Spec) -> str:
     return "→ main" if spec.main else " ".join((*((spec.agent,) if spec.agent else ()), *spec.models[:1]))
 
 
-def _files(spec: Spec) -> str:
-    if spec.main:
+def _files(spec: Spec, agents: Mapping[str, Agent]) -> str:
+    own = agents.get(spec.agent or "")
+    if spec.main or (own and own.type):  # what reads no prompt gets no files
         return ""
     return ",".join(spec.inject) or "none" if spec.inject is not None else f"those of {spec.type or 'cron'}"
