@@ -253,12 +253,41 @@ def prefix(lab: Lab) -> Iterator[Line]:
 
 def heartbeat(lab: Lab) -> Iterator[Line]:
     """What heartbeats send, each in a session of its own, against the same ones in the main session."""
-    from beats import BEATS, sent  # a server of the tests: only this line needs it
+    import beats  # a server of the tests: only these lines need it
 
-    isolated, together = sent(lab)
-    ratio = isolated / together
-    yield Line(f"{BEATS} heartbeats, isolated / in the main one", 0.25, Figure(BEATS, isolated, together, ratio, ratio),
-               unit="B")  # fmt: skip
+    alone = beats.isolated(lab, beats.BEATS)
+    with Lab() as other:
+        together = beats.in_one_local(other, beats.BEATS)
+    yield against_main(f"{beats.BEATS} heartbeats, isolated / in the main one", 0.25, alone, together, beats.BEATS)
+    yield from in_a_week(alone)
+
+
+def week(lab: Lab) -> Iterator[Line]:
+    """The same, with all the heartbeats of a week really made; its last against its first."""
+    import beats
+
+    alone = beats.isolated(lab, beats.WEEK)
+    first, last = alone[0], alone[-1]
+    ratio = last / first
+    yield Line("the last heartbeat of a week / the first", 1, Figure(beats.WEEK, last, first, ratio, ratio), unit="B")
+    yield from in_a_week(alone)
+
+
+def in_a_week(alone: list[int]) -> Iterator[Line]:
+    """Against those of a real main session, of which only so many are made."""
+    import beats
+
+    with Lab() as other:
+        together = beats.in_claude(other, beats.IN_CLAUDE)
+    yield against_main(f"a week of them / in Claude Code, {len(together)} seen", 0.01, alone, together, beats.WEEK)
+
+
+def against_main(name: str, target: float, alone: list[int], together: list[int], count: int) -> Line:
+    """Of `count` beats; those that were not made cost what the others let expect."""
+    from beats import whole
+
+    ours, reference = whole(alone, count), whole(together, count)
+    return Line(name, target, Figure(count, ours, reference, ours / reference, ours / reference), unit="B")
 
 
 def snapshot(lab: Lab) -> Iterator[Line]:
@@ -354,9 +383,11 @@ def idle_window(lab: Lab) -> NewWindow:
 GROUPS: dict[str, Callable[[Lab], Iterator[Line]]] = {
     "start": start, "hook": hook, "ps": ps, "spawn": spawn, "window": window, "send": send, "many": many,
     "route": route, "learning": learning, "ledger": ledger,
-    "refresh": refresh, "codes": codes, "prefix": prefix, "heartbeat": heartbeat, "snapshot": snapshot,
+    "refresh": refresh, "codes": codes, "prefix": prefix, "heartbeat": heartbeat, "week": week,
+    "snapshot": snapshot,
     "comeback": comeback, "compact": compact,
 }  # fmt: skip
+ASKED = ("week",)  # a quarter of an hour: only when it is named
 ROW = "{:<44} {:>4} {:>9} {:>9} {:>7} {:>13} {:>8}  {}"
 
 
@@ -378,7 +409,7 @@ def main(names: list[str]) -> None:
     if unknown := [name for name in names if name not in GROUPS]:
         sys.exit(f"no such line: {', '.join(unknown)}; there are {', '.join(GROUPS)}")
     print(ROW.format("what", "n", "ours", "against", "ratio", "middle half", "target", ""))
-    for name in names or GROUPS:
+    for name in names or (name for name in GROUPS if name not in ASKED):
         try:
             with Lab() as lab:
                 for line in GROUPS[name](lab):

@@ -18,11 +18,12 @@ EMPTY = "{\n}\n"
 
 
 class Ours(NamedTuple):
-    """One handler of ours: its event (statusLine for that), command, and the timeout it is given."""
+    """One handler of ours: its event (statusLine for that), command, and the timeout it is given; of the status line,
+    how often it is drawn though nothing happens."""
 
     event: str
     command: str
-    timeout: Any
+    seconds: Any
 
 
 def is_ours(command: Any) -> bool:
@@ -37,7 +38,10 @@ def is_ours(command: Any) -> bool:
 def ours(text: str) -> list[Ours]:
     """All of ours in a file. Malformed when it is no JSON, or not of that shape."""
     root = _root(text)
-    return [Ours(event, node.value["command"], node.value.get("timeout")) for event, node in _handlers(text, root)]
+    return [
+        Ours(event, node.value["command"], node.value.get("refreshInterval" if event == "statusLine" else "timeout"))
+        for event, node in _handlers(text, root)
+    ]
 
 
 def other_status_line(text: str) -> bool:

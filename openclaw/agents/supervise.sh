@@ -57,7 +57,7 @@ record() { # code, how: the one truth about the end, there as a whole or not at 
 
 guard() {
   trap 'printf hangup >"$dir/ending"; reap; record 129 hangup; exit' HUP
-  trap 'kill -KILL $!; exit' USR1
+  trap 'kill -KILL $! 2>/dev/null; exit' USR1 # it may have ended by itself
   trap '' INT QUIT TSTP TERM
   sleep "$limit" &
   wait $!

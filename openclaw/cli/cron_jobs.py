@@ -5,12 +5,16 @@ from __future__ import annotations
 import json as jsons
 import os
 import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from openclaw import render
+from openclaw.agents import registry
+from openclaw.agents.registry import Agent
+from openclaw.cli import cron_runs
 from openclaw.cli.context import fleet as open_fleet
 from openclaw.errors import BadInput
-from openclaw.schedule import document, flags, jobs, planner
+from openclaw.schedule import document, firing, flags, jobs, planner
 from openclaw.schedule.document import Spec
 from openclaw.sessions.fleet import Fleet
 from openclaw.store import jobs as rows
@@ -18,6 +22,7 @@ from openclaw.store import runs
 from openclaw.store.jobs import Job
 from openclaw.units import format_duration, utc
 
+SHOWN = 5  # runs of a job
 LARGEST_FILE = 16 * 2**20
 
 
@@ -58,23 +63,27 @@ def cron_list(json: bool) -> int:
     if not found:
         render.out("no jobs; `openclaw cron add` adds one")
         return 0
-    now = fleet.clock()
-    table = [(job.name, _when(spec), _state(job, spec), _until(job, now), _what(spec), _files(spec), spec.delivery.way)
+    now, agents = fleet.clock(), registry.load(fleet.settings)
+    table = [(job.name, _when(spec), _until(job, now) or _state(job, spec), _what(spec), _files(spec, agents),
+              spec.delivery.way)
              for job, spec in found]  # fmt: skip
-    render.table(("NAME", "SCHEDULE", "STATE", "NEXT", "MODEL", "FILES", "DELIVERY"), table, widest="FILES",
-                 styled="STATE")  # fmt: skip
+    render.table(("NAME", "SCHEDULE", "NEXT", "MODEL", "FILES", "DELIVERY"), table, widest="FILES",
+                 styled="NEXT")  # fmt: skip
     if saved := runs.saved(fleet.store):
         render.out(f"batching has saved {saved} tokens")
+    _warn(fleet, [job for job, _ in found])
     return 0
 
 
 def cron_show(name: str, json: bool) -> int:
-    """Its document, and when it is due."""
+    """Its document, when it is due, and what became of its last firings."""
     fleet = open_fleet()
     job = rows.find(fleet.store, name)
     spec = jobs.spec(job)
+    firing.catch_up(fleet)
+    last = runs.of_job(fleet.store, job.id, SHOWN)
     if json:
-        render.document(as_json(job))
+        render.document(as_json(job) | {"runs": [cron_runs.as_json(fleet, run) for run in last]})
         return 0
     render.out(f"{render.paint(render.clean(job.name), 'bold')}  {_when(spec)}  {_state(job, spec)}")
     render.out(f"next      {utc(job.next_at) if job.next_at else 'never'}")
@@ -83,6 +92,9 @@ def cron_show(name: str, json: bool) -> int:
     for note in (*((spec.never,) if spec.never else ()), *spec.notes):
         render.warn(note)
     render.out(jsons.dumps(jsons.loads(job.said), indent=2, ensure_ascii=False))
+    if last:
+        render.out("")
+        cron_runs.table(last)
     return 0
 
 
@@ -117,6 +129,7 @@ def cron_next(names: list[str], count: int, json: bool) -> int:
         render.document([{"due": due, "job": name} for due, name in times])
     elif times:
         render.table(("DUE", "JOB"), times)
+        _warn(fleet, found)
     else:
         render.out("nothing is due")
     return 0
@@ -174,7 +187,14 @@ def told(fleet: Fleet, job: Job, json: bool) -> int:
         return 0
     render.out(f"{render.paint(render.clean(job.name), 'bold')}  {_when(spec)}  next {_until(job, fleet.clock())}"
                + (f", {utc(job.next_at)}" if job.next_at else ""))  # fmt: skip
+    _warn(fleet, [job])
     return 0
+
+
+def _warn(fleet: Fleet, found: Sequence[Job]) -> None:
+    """Jobs that are never looked at are never run."""
+    if any(job.next_at for job in found) and (why := firing.unseen(fleet)):
+        render.warn(why)
 
 
 def _switched(found: list[Job], what: str, json: bool) -> int:
@@ -235,14 +255,17 @@ def _state(job: Job, spec: Spec) -> str:
 
 
 def _until(job: Job, now: float) -> str:
-    return f"in {format_duration(job.next_at - now)}" if job.next_at else ""
+    if not job.next_at:
+        return ""
+    return f"in {format_duration(job.next_at - now)}" if job.next_at > now else "now"
 
 
 def _what(spec: Spec) -> str:
     return "→ main" if spec.main else " ".join((*((spec.agent,) if spec.agent else ()), *spec.models[:1]))
 
 
-def _files(spec: Spec) -> str:
-    if spec.main:
+def _files(spec: Spec, agents: Mapping[str, Agent]) -> str:
+    own = agents.get(spec.agent or "")
+    if spec.main or (own and own.type):  # what reads no prompt gets no files
         return ""
     return ",".join(spec.inject) or "none" if spec.inject is not None else f"those of {spec.type or 'cron'}"

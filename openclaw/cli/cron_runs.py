@@ -60,14 +60,18 @@ def cron_runs(names: list[str], limit: int, state: str | None, json: bool) -> in
 
 
 def table(found: Sequence[Run]) -> None:
-    """Runs for a person, a line each."""
+    """Runs for a person, a line each; their job where there are several, their tries where one had more than one."""
+    headers = ("JOB", "DUE", "STATE", "TOOK", "TOKENS", "TRIES", "SESSION", "WHY OR RESULT")
     rows = [
-        (run.job, run.due, run.state, _took(run), f"{run.tokens_used or run.injected_tokens}", f"{len(run.tried)}",
-         run.session_id, run.reason or " ".join(run.result.split()))
+        (run.job, f"{run.due[:19]}Z", run.state, _took(run), f"{run.tokens_used or run.injected_tokens}",
+         f"{len(run.tried)}", run.session_id, run.reason or " ".join(run.result.split()))
         for run in found
     ]  # fmt: skip
-    headers = ("JOB", "DUE", "STATE", "TOOK", "TOKENS", "TRIES", "SESSION", "WHY OR RESULT")
-    render.table(headers, rows, widest="WHY OR RESULT", styled="STATE", right=("TOOK", "TOKENS", "TRIES"))
+    needless = {"JOB": len({run.job for run in found}) < 2, "TRIES": all(len(run.tried) < 2 for run in found)}
+    shown = [at for at, header in enumerate(headers) if not needless.get(header)]
+    cells = [[row[at] for at in shown] for row in rows]
+    right = ("TOOK", "TOKENS", "TRIES")
+    render.table([headers[at] for at in shown], cells, widest="WHY OR RESULT", styled="STATE", right=right)
 
 
 def cron_serve(json: bool) -> int:
@@ -128,7 +132,10 @@ def _id(fleet: Fleet, name: str) -> str:
 
 def cron_install(by: str | None, json: bool) -> int:
     """Exit: 5 when there is neither. Secrets of your environment are not written down."""
-    return _registered([register.install(open_fleet(), by)], json)
+    fleet = open_fleet()
+    done = register.install(fleet, by)
+    firing.looked(fleet)  # it will be, within a minute
+    return _registered([done], json)
 
 
 def cron_uninstall(json: bool) -> int:

@@ -29,6 +29,7 @@ CLAUDE = {"SessionStart": 30, "UserPromptSubmit": 10, "Stop": 10, "StopFailure":
           "PostCompact": 10, "SessionEnd": 10}  # fmt: skip
 CODEX = {"SessionStart": 30, "UserPromptSubmit": 10, "Stop": 10, "Interrupt": 3, "PreCompact": 30, "PostCompact": 10,
          "SessionEnd": 3}  # fmt: skip
+LINE_SECONDS = 30  # the status line is drawn anew: sub-agents and scheduled jobs go on while the main agent is idle
 EVENTS = {"claude": CLAUDE, "codex": CODEX}
 
 
@@ -124,8 +125,8 @@ def _wanted_hooks(settings: Settings, file: File, hook: str, text: str, bare: st
         if own := _own_status_line(settings, file, text):
             remarks.append(f"{own} has a status line of its own, which stays; for ours give its input to {words}")
         else:
-            line = kind | {"command": words}
-            expected.add(Ours("statusLine", words, None))
+            line = kind | {"command": words, "refreshInterval": LINE_SECONDS}
+            expected.add(Ours("statusLine", words, LINE_SECONDS))
     found = hookfile.ours(text)
     if set(found) == expected and len(found) == len(expected):
         return Wanted(text, [], remarks)

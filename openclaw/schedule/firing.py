@@ -18,9 +18,10 @@ from openclaw.sessions.wait import LOOK_SECONDS
 from openclaw.sessions.wait import wait as wait_for
 from openclaw.store import db, jobs, runs, sessions, trials
 from openclaw.store.runs import Run
-from openclaw.units import utc
+from openclaw.units import format_duration, utc
 from openclaw.usage import budgets as limits
 
+LOOKED = "cron.looked"  # in the state folder
 LONGEST_NAP = 30.0  # seconds; a job that was added meanwhile is seen then
 WORKING_NAP = 2.0  # while something runs, its end is looked for
 
@@ -42,6 +43,7 @@ def keeper(fleet: Fleet) -> Keeper:
 
 def tick(fleet: Fleet) -> Tick:
     """Do all that is due, once. Any number at once do no more than one."""
+    looked(fleet)
     owner = keeper(fleet)
     changed = owner.tick()
     problems = [*owner.problems, *deliver.errands(fleet), *_braked(fleet)]
@@ -63,6 +65,28 @@ def _braked(fleet: Fleet) -> list[str]:
     except OpenclawError as error:
         return [error.message]
     return []
+
+
+def looked(fleet: Fleet) -> None:
+    """Note that somebody looks for what is due: the time of an empty file."""
+    path = os.path.join(fleet.state_dir, LOOKED)
+    try:
+        with open(path, "a", encoding="utf-8"):
+            os.utime(path, (fleet.clock(), fleet.clock()))
+    except OSError:
+        pass  # a full disk: what is due is done all the same
+
+
+def unseen(fleet: Fleet) -> str:
+    """What to do because nothing looks for what is due; empty when something does."""
+    try:
+        ago = fleet.clock() - os.stat(os.path.join(fleet.state_dir, LOOKED)).st_mtime
+    except OSError:
+        ago = None
+    if ago is not None and ago <= fleet.settings.get("cron.grace"):
+        return ""
+    since = "" if ago is None else f" for {format_duration(ago)}"
+    return f"nothing has looked for what is due{since}: `openclaw cron install` has the machine do it"
 
 
 def catch_up(fleet: Fleet) -> None:

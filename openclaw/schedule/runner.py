@@ -14,7 +14,7 @@ from openclaw.schedule.document import Spec
 from openclaw.schedule.work import Begun, Outcome
 from openclaw.sessions import end, output, spawn
 from openclaw.sessions.fleet import Fleet
-from openclaw.sessions.status import settle
+from openclaw.sessions.status import read_usage, settle
 from openclaw.settings import Settings
 from openclaw.store import db, sends, sessions
 from openclaw.store.jobs import Job
@@ -67,6 +67,9 @@ class SessionRunner:
         settle(self.fleet)
         ids = [run.session_id for run in running]
         found = {session.id: session for session in sessions.by_ids(self.fleet.store, ids)}
+        idle = [session for session in found.values() if session.live and session.status == "idle"]
+        if read_usage(self.fleet, idle):  # it has become idle since we looked: its last call is not counted yet
+            found |= {session.id: session for session in sessions.by_ids(self.fleet.store, ids)}
         busy = set(sends.addressees(self.fleet.store))
         done: dict[int, Outcome] = {}
         for run in running:

@@ -51,7 +51,7 @@ def settle(fleet: Fleet) -> tuple[list[Session], View]:
         same = (verdict.status, verdict.reason) == (session.status, session.reason)
         if not same or unseen or orphaned or verdict.ended_at or verdict.undo:
             changed.append((session, verdict))
-    used = _read_usage(fleet, rows)
+    used = read_usage(fleet, rows)
     if any(verdict.sweep or verdict.status == "lost" for _, verdict in changed):
         from openclaw.locks import locked  # only where something was lost
 
@@ -102,12 +102,13 @@ def settle_usage(fleet: Fleet) -> None:
     """Bring only the ledger up to date with what live sessions and main agents have written."""
     from openclaw.usage import costs, imports  # only where figures are asked for
 
-    _read_usage(fleet, sessions.live(fleet.store))
+    read_usage(fleet, sessions.live(fleet.store))
     if imports.take_mains(fleet.store).turns:
         costs.fill(fleet.store, fleet.settings)
 
 
-def _read_usage(fleet: Fleet, rows: Sequence[Session]) -> bool:
+def read_usage(fleet: Fleet, rows: Sequence[Session]) -> bool:
+    """Bring the ledger up to date with what these have written; whether there was anything new."""
     reporting = [s for s in rows if s.reporter]
     if not reporting:
         return False

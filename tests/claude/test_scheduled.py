@@ -115,14 +115,15 @@ def test_a_half_typed_line_stays(main: Main) -> None:
     main.arrives()
 
 
-def test_a_result_comes_with_the_next_prompt_and_stands_below_it_until_then(main: Main) -> None:
+def test_a_result_stands_below_the_input_line_and_comes_with_the_next_prompt(main: Main) -> None:
     main.cron.add("disk", "echo '/srv is at 97 %'")
     main.box.cli("cron", "run", "disk", "--wait")
     turns = len(main.claude.api.turns)
+    main.terminal.shows("inbox 1: disk")  # while it is idle, and nobody touches it
+    assert len(main.claude.api.turns) == turns
     main.terminal.type("hello main")
     until(lambda: len(main.claude.api.turns) > turns, 40)
     main.until("idle")
-    main.terminal.shows("inbox 1: disk")
     [turn] = main.claude.api.turns[turns:]
     assert turn.has("hello main") and turn.has("disk: /srv is at 97 %")
     main.terminal.type("and again")
@@ -130,7 +131,6 @@ def test_a_result_comes_with_the_next_prompt_and_stands_below_it_until_then(main
     assert str(main.claude.api.turns[-1].body["messages"]).count("97 %") == 1  # in the history, not told again
     main.until("idle")
     main.box.cli("inbox", "read")
-    main.terminal.type("thanks")
     until(lambda: "inbox 1" not in main.terminal.screen(), 60)
 
 

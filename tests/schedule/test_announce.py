@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import socket
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from openclaw import hook_news
+from openclaw.schedule import desktop as desktop_of
 from openclaw.store import db, inbox
 from tests.conftest import Box, until
 from tests.continuity.test_hooks_main import call
@@ -119,3 +122,25 @@ def test_what_could_not_be_typed_comes_with_the_next_prompt(cron: Cron) -> None:
     cron.add("disk", "echo full", "--delivery", "main")
     box.cli("cron", "run", "disk", "--wait")
     assert "disk: full" in prompted(box)
+
+
+@pytest.mark.skipif(sys.platform == "darwin", reason="osascript takes its place there")
+def test_what_notify_send_is_told(tmp_path: Path) -> None:
+    program, said = tmp_path / "notify-send", tmp_path / "said"
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$DBUS_SESSION_BUS_ADDRESS" "$@" >{said}\n')
+    program.chmod(0o755)
+    environ = {"PATH": f"{tmp_path}:/usr/bin:/bin", "XDG_RUNTIME_DIR": str(tmp_path)}
+    assert not desktop_of.show(environ, "t", "x") and not said.exists(), "there is no bus"
+    (tmp_path / "bus").write_text("no socket")
+    assert not desktop_of.show(environ, "t", "x")
+    assert desktop_of.show(environ | {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/x"}, "-t", "a < b & c" + "x" * 2000)
+    address, *words = said.read_text().splitlines()
+    assert address == "unix:path=/x" and words[:3] == ["--app-name=openclaw", "--", "-t"]
+    assert words[3] == "a &lt; b &amp; c" + "x" * 991
+    (tmp_path / "bus").unlink()
+    with socket.socket(socket.AF_UNIX) as bus:
+        bus.bind(str(tmp_path / "bus"))
+        assert desktop_of.show(environ, "t", "x")
+    assert said.read_text().splitlines()[0] == f"unix:path={tmp_path}/bus"
+    program.write_text("#!/bin/sh\nexit 1\n")
+    assert not desktop_of.show(environ | {"DBUS_SESSION_BUS_ADDRESS": "unix:path=/x"}, "t", "x")

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from openclaw.context.tokens import Counter
-from openclaw.schedule import heartbeat
-from tests.conftest import Box
+from openclaw.schedule import firing, heartbeat, runner
+from openclaw.sessions.fleet import Fleet
+from openclaw.settings import Settings
+from openclaw.store import jobs, runs
+from tests.conftest import Box, until
 from tests.local.conftest import Local
+from tests.loopback.api import Reply, Usage
 from tests.schedule.conftest import Cron
 
 LIST = "# Heartbeat\n- Is the disk of /srv below 90 %?\n- Does the nightly build still pass?\n"
@@ -88,3 +95,42 @@ def test_install_changes_the_one_there_is(box: Box) -> None:
     box.cli("init", str(other))
     box.cli("heartbeat", "install", "--model", "ollama/b", env={"OPENCLAW_WORKSPACE": str(other)})
     assert len(box.json("cron", "list")) == 2
+
+
+def fleet_of(beats: Local, monkeypatch: pytest.MonkeyPatch, clock: Callable[[], float] = time.time) -> Fleet:
+    """That of the box, in this process."""
+    for key in os.environ:
+        monkeypatch.delenv(key)
+    for key, value in beats.box.env.items():
+        monkeypatch.setenv(key, value)
+    return Fleet(Settings(beats.box.env, str(beats.box.work)), clock=clock)
+
+
+BEATS = 336 if os.environ.get("OPENCLAW_TEST_WEEK") else 5  # a week of them takes a quarter of an hour
+
+
+def test_a_week_of_them_asks_the_same_at_its_end_as_at_its_start(beats: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    beats.api.otherwise = Reply("HEARTBEAT_OK")
+    box, now = beats.box, [time.time()]
+    fleet = fleet_of(beats, monkeypatch, lambda: now[0])
+    [job] = jobs.every(fleet.store)
+    for number in range(1, BEATS + 1):  # each by a firing that has become due, its clock half an hour further
+        now[0] += 1800
+        firing.tick(fleet)
+        until(lambda: firing.tick(fleet) and not runs.unfinished(fleet.store), 60, "the beat is over")
+        assert len(beats.api.turns) == number
+    done = runs.of_job(fleet.store, job.id, BEATS * 2)
+    assert [run.state for run in done] == ["done"] * BEATS and len({run.due for run in done}) == BEATS
+    assert len({run.session_id for run in done}) == BEATS and box.json("inbox", "list", "--all") == []
+    assert len({turn.raw for turn in beats.api.turns}) == 1, "the same bytes"
+    assert len({(run.injected_tokens, run.tokens_used) for run in done}) == 1
+
+
+def test_a_beat_that_ends_while_it_is_looked_at_is_counted(beats: Local, monkeypatch: pytest.MonkeyPatch) -> None:
+    beats.api.otherwise = Reply("HEARTBEAT_OK", usage=Usage(70, 0, 0, 9))
+    fleet = fleet_of(beats, monkeypatch)
+    number = firing.run_now(fleet, "heartbeat", wait=False).number
+    monkeypatch.setattr(runner, "settle", lambda fleet: None)  # it has looked before the agent said that it is idle
+    until(lambda: firing.tick(fleet) and not runs.unfinished(fleet.store), 40)
+    run = runs.get(fleet.store, number)
+    assert run and (run.state, run.tokens_used) == ("done", 79)

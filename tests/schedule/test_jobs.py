@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shlex
+import time
 from typing import Any
 
 import pytest
@@ -115,3 +117,16 @@ def test_names(box: Box) -> None:
     assert "is the start of" in box.cli("cron", "show", "a b", exit=2).stderr
     for wrong in ("", " ", "x\ny", "-x", "y" * 101):
         box.cli("cron", "add", f"--name={wrong}", "--every", "1h", "--model", "x/y", exit=2)
+
+
+def test_peers_20_jobs_that_nothing_looks_at_are_no_secret(box: Box) -> None:
+    box.cli("init")
+    said = "warning: nothing has looked for what is due: `openclaw cron install` has the machine do it\n"
+    add = ("cron", "add", "--agent", "shell", "--message", "true", "--every", "1d", "--name")
+    assert box.cli(*add, "one").stderr == said and box.cli("cron", "list").stderr == said
+    box.cli("cron", "tick")
+    assert box.cli(*add, "two").stderr == box.cli("cron", "list").stderr == box.cli("cron", "next").stderr == ""
+    os.utime(box.state / "cron.looked", (0, time.time() - 7200))
+    assert "nothing has looked for what is due for 2h00m: `" in box.cli("cron", "next").stderr
+    box.cli("cron", "disable", "one", "two")
+    assert box.cli("cron", "list").stderr == "", "nothing is due"
