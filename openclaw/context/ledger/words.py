@@ -71,7 +71,7 @@ def names(text: str) -> list[tuple[str, int, int]]:
 
 def slashed(path: str) -> str:
     """A path of Windows as all others are written, which its programs understand as well."""
-    return re.sub(r"\\+", "/", path) if re.match(r"[A-Za-z]:\\", path) else path
+    return path.replace("\\\\", "\\").replace("\\", "/") if path[1:3] == ":\\" else path
 
 
 def paths(text: str) -> Iterator[str]:
