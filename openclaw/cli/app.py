@@ -95,12 +95,17 @@ def overview() -> str:
     )
 
 
+def _told(verb: object) -> str:
+    """What a verb says of itself, without the indentation that Python before 3.13 leaves in it."""
+    return "\n".join(line.removeprefix("    ") for line in (verb.__doc__ or "").rstrip().split("\n"))
+
+
 def parser_of(name: str, into: argparse.ArgumentParser | None = None) -> argparse.ArgumentParser:
     """The options of one verb."""
     module = importlib.import_module(f"openclaw.cli.{VERBS[name].module}")
     about = VERBS[name].help
     parser = into or Parser(
-        prog=f"openclaw {name}", description=f"{about[0].upper()}{about[1:]}.\n\n{getattr(module, name).__doc__ or ''}"
+        prog=f"openclaw {name}", description=f"{about[0].upper()}{about[1:]}.\n\n{_told(getattr(module, name))}"
     )
     getattr(module, f"{name}_arguments")(parser)
     parser.add_argument("--workspace", metavar="DIR", help="the workspace to use")

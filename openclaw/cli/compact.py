@@ -178,7 +178,7 @@ def _undo(path: str, json: bool) -> int:
     if json:
         render.document({"file": os.path.realpath(path), "bytes": len(data)})
     else:
-        render.out(f"{render.clean(path)} is as it was before: {len(data)} bytes")
+        render.out(f"{render.clean(path)} holds what was compacted again: {len(data)} bytes")
     return 0
 
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from openclaw.context.history import Message
 from openclaw.context.ledger import words
-from openclaw.context.ledger.facts import Facts, ending, gather, worth
+from openclaw.context.ledger.facts import Facts, gather
+from openclaw.context.ledger.paths import ending, worth
 from openclaw.context.repair import repaired
 from openclaw.context.units import units
 

@@ -21,7 +21,7 @@ from openclaw.context.ledger.text import written
 from openclaw.context.policy import Policy
 from openclaw.context.repair import Repaired, repaired
 from openclaw.context.units import Unit, tail_start, units
-from openclaw.context.weight import Count, tokens
+from openclaw.context.weight import Count, said, tokens
 
 Store = Callable[[str], str]  # keeps a result somewhere and returns by what it is found again
 Summarize = Callable[[Sequence[Message], str, int], str | None]  # (messages, what must stay, tokens) → text or None
@@ -209,8 +209,8 @@ class _Work:
         known = gather(facts.facts, [unit for unit in original[:upto] if _state_of(unit.head) is None])
         in_play(known, units([message for unit in masked[upto:] for message in unit.messages] + list(tail)), known.end)
         number = sum(len(unit.messages) for unit in gone) + earlier[0]
-        whole = earlier[1] + sum(tokens(message, self.count) for unit in original for message in unit.messages)
-        whole += sum(tokens(message, self.count) for message in tail)
+        whole = earlier[1] + sum(said(message, self.count) for unit in original for message in unit.messages)
+        whole += sum(said(message, self.count) for message in tail)
         budget = min(max(round(self.policy.share * whole), self.policy.state_least), self.policy.state_most)
         if self.summarize:
             texts = [message for unit in original[:upto] for message in unit.messages]
@@ -261,8 +261,8 @@ def _sorted(old: Sequence[Unit]) -> tuple[list[Message], _Earlier, list[Unit], i
         elif head.role != "tool":
             spoken.append(_words(head))
             idle = False
-    for said in talk:
-        facts.small_talk.setdefault(said, 0)
+    for words in talk:
+        facts.small_talk.setdefault(words, 0)
     return spoken, _Earlier(facts, stood_for), gone, small
 
 

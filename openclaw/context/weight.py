@@ -12,6 +12,16 @@ MESSAGE, CALL, ATTACHMENT = 4, 8, 1_200  # tokens of a message, of a call or a r
 Count = Callable[[str], int]
 
 
+def said(message: Message, count: Count = estimate) -> int:
+    """The tokens of what it says alone: of its texts, of what it gives to tools and what they answer."""
+    total = 0
+    for part in message.parts:
+        match part:
+            case Text(text) | Call(_, _, text) | Result(_, text):
+                total += count(text)
+    return total
+
+
 def tokens(message: Message, count: Count = estimate) -> int:
     """What a message takes; by default an estimate."""
     total = MESSAGE

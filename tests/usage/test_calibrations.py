@@ -12,6 +12,10 @@ from typing import Any
 import pytest
 
 from openclaw.context.calibration import assumed
+from openclaw.context.history import Call, Message
+from openclaw.context.weight import tokens
+from openclaw.local.conversation import Conversation
+from openclaw.settings import Settings
 from openclaw.store import db, measured
 from openclaw.usage import calibrations, imports, samples
 from tests.conftest import Box
@@ -148,8 +152,6 @@ def test_the_log_of_our_own_agent_and_a_rollout_teach(tmp_path: Path) -> None:
 
 
 def test_an_unreadable_store_is_no_obstacle(box: Box) -> None:
-    from openclaw.settings import Settings
-
     settings = Settings(environ=box.env)
     assert calibrations.at(settings, "opus") == assumed("opus")
     box.state.mkdir(parents=True, exist_ok=True)
@@ -172,3 +174,22 @@ def test_every_real_conversation_is_foreseen_by_the_others(box: Box) -> None:
                 own = known._replace(offset=first.real - known.factor * first.estimate - known.call * first.calls)
                 errors += [abs(own.tokens(*each[:2]) / each.real - 1) for each in later]
     assert len(errors) > 300 and median(errors) < 0.10
+
+
+def test_a_new_conversation_of_our_own_agent_begins_with_what_others_taught(
+    box: Box, store: sqlite3.Connection, tmp_path: Path
+) -> None:
+    learn(store, transcript(box.work / "one.jsonl", 40, model="anthropic/claude-opus-9", factor=1.7, call=200))
+    settings = Settings(environ=box.env)
+    conversation = Conversation(str(tmp_path / "log.jsonl"), 1000, known=lambda model: calibrations.at(settings, model))
+    conversation.use("anthropic/claude-opus-9")
+    conversation.user("so many words " * 500)
+    estimated = sum(map(tokens, conversation.messages))
+    assert abs(conversation.context() / ((1000 + estimated) * 1.7) - 1) < 0.03
+    call = Call("1", "read", '{"path": "a.md"}')
+    conversation.add(Message("assistant", (call,)))
+    conversation.result(call, "text " * 300)
+    assert 150 < conversation.context() - 1.7 * (1000 + sum(map(tokens, conversation.messages))) < 250
+    conversation.use("ollama/another:1b")
+    assert abs(conversation.context() / (1000 + sum(map(tokens, conversation.messages))) - 1) < 0.01
+    conversation.close()

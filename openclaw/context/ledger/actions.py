@@ -7,6 +7,7 @@ import re
 from typing import Any, NamedTuple
 
 from openclaw.context.history import Call, Result
+from openclaw.context.ledger.words import slashed
 
 PATH_KEYS = ("file_path", "path", "notebook_path", "filename", "file", "filepath", "target_file", "file_name")
 COMMAND_KEYS = ("command", "cmd", "script", "code", "input")
@@ -53,7 +54,7 @@ def action(call: Call) -> Action:
         given = None
     if not isinstance(given, dict):
         given = {"": call.arguments} if call.arguments else {}
-    path = next((given[key] for key in PATH_KEYS if isinstance(given.get(key), str) and given[key]), "")
+    path = slashed(next((given[key] for key in PATH_KEYS if isinstance(given.get(key), str) and given[key]), ""))
     command = next((given[key] for key in COMMAND_KEYS if isinstance(given.get(key), str | list) and given[key]), "")
     command = " ".join(map(str, command)) if isinstance(command, list) else command
     if command and (COMMANDS.search(call.name) or not path):

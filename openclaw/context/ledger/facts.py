@@ -6,25 +6,16 @@ Time is counted in units: later is larger; what an earlier state says is older t
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from openclaw.context.history import Call, Message, Result, Text
-from openclaw.context.ledger import actions, sayings, words
+from openclaw.context.ledger import actions, paths, sayings, words
+from openclaw.context.ledger.paths import EARLIER, File, Mention
 from openclaw.context.units import Unit
 
-SAID, PRINTED, EARLIER = "said", "printed", -1
+SAID, PRINTED = "said", "printed"
 TOLD = 400  # characters: a longer text tells how things stand, a shorter one what comes next
-
-
-class File:
-    """What was done to one file."""
-
-    def __init__(self, last: int = EARLIER) -> None:
-        self.edits = self.reads = 0
-        self.last = last  # when
-        self.asked = False  # whether somebody named it, or only a command's output did
 
 
 class Command:
@@ -116,7 +107,7 @@ class Facts:
 
 def gather(found: Facts, units: Sequence[Unit]) -> Facts:
     """Add what these units hold to what is known already."""
-    mentioned: list[tuple[str, int, bool]] = []  # path, when, whether somebody named it
+    mentioned: list[Mention] = []
     for at, unit in enumerate(units):
         head = unit.head
         if head.role == "assistant":
@@ -131,32 +122,32 @@ def gather(found: Facts, units: Sequence[Unit]) -> Facts:
 
 def in_play(found: Facts, units: Sequence[Unit], end: int) -> None:
     """Add the names and paths of units that stay as they are: what is done in them is told when they go."""
-    mentioned: list[tuple[str, int, bool]] = []
+    mentioned: list[Mention] = []
     for at, unit in enumerate(units, end + 1):
         for message in unit.messages:
             for part in message.parts:
                 match part:
                     case Text(text):
                         found.note_names(text, SAID, at)
-                        mentioned += [(path, at, True) for path in words.paths(text)]
+                        mentioned += paths.mentions(text, at, asked=True)
                     case Call():
                         did = actions.action(part)
                         given = actions.words_of(did.given)
                         source = did.target if did.kind in ("change", "read") else SAID
                         found.note_names(given, source, at, asked=True)
-                        mentioned += [(path, at, True) for path in words.paths(given)]
+                        mentioned += paths.mentions(given, at, asked=True)
                     case Result(_, content):
                         found.note_names(content, PRINTED, at)
-                        mentioned += [(path, at, False) for path in words.paths(content)]
+                        mentioned += paths.mentions(content, at, asked=False)
     found.end = max(found.end, end + len(units))
     _settle(found, mentioned)
 
 
-def _asked(found: Facts, message: Message, at: int, mentioned: list[tuple[str, int, bool]]) -> None:
+def _asked(found: Facts, message: Message, at: int, mentioned: list[Mention]) -> None:
     text = message.text
     typed = not sayings.made(text) and len(text) < 4000
     found.note_names(text, SAID, at, asked=typed, codes=typed)
-    mentioned += [(path, at, True) for path in words.paths(text)]
+    mentioned += paths.mentions(text, at, asked=True)
     if not text or sayings.made(text) or sayings.small(text) or len(text) > 20_000:
         return
     first = actions.clipped(text, 160)
@@ -165,11 +156,11 @@ def _asked(found: Facts, message: Message, at: int, mentioned: list[tuple[str, i
         found.preferences.setdefault(sentence, at)
 
 
-def _work(found: Facts, unit: Unit, at: int, mentioned: list[tuple[str, int, bool]]) -> None:
+def _work(found: Facts, unit: Unit, at: int, mentioned: list[Mention]) -> None:
     text = unit.head.text
     if text:
         found.note_names(text, SAID, at)
-        mentioned += [(path, at, True) for path in words.paths(text)]
+        mentioned += paths.mentions(text, at, asked=True)
         for sentence in sayings.decisions(text):
             found.decisions.setdefault(sentence, at)
         for sentence in sayings.leanings(text)[:3]:
@@ -195,14 +186,14 @@ def _work(found: Facts, unit: Unit, at: int, mentioned: list[tuple[str, int, boo
             source = call.name
         given = actions.words_of(did.given)
         found.note_names(given, source, at, asked=True, codes=did.kind != "change")
-        mentioned += [(path, at, True) for path in words.paths(given)]
+        mentioned += paths.mentions(given, at, asked=True)
         if call.name in ("TodoWrite", "todo_write", "update_plan"):
             found.todos = _todos(did.given) or found.todos
         if result is None:
             continue
         found.note_names(result.content, source, at)
         if did.kind != "read":
-            mentioned += [(path, at, False) for path in words.paths(result.content)]
+            mentioned += paths.mentions(result.content, at, asked=False)
         failed, line = actions.outcome(result) if did.kind in ("run", "other") or result.error else (False, "")
         if did.kind in ("run", "other"):
             _ran(found, did.target, failed, line, at)
@@ -237,57 +228,9 @@ def _todos(given: dict[str, Any]) -> list[str]:
     return found
 
 
-def worth(file: File, end: int) -> float:
-    """How likely a file is needed again."""
-    level = 2.0 if file.edits else 1.0 if file.reads else 0.6 if file.asked else 0.0
-    return level + (file.last + 1) / (end + 1)
-
-
-def _settle(found: Facts, mentioned: Sequence[tuple[str, int, bool]]) -> None:
-    """Give every file one name, relative to the folder that most of them are in, and add those only mentioned."""
-    root = found.root or _root(list(found.files))
+def _settle(found: Facts, mentioned: Sequence[Mention]) -> None:
+    found.files, root = paths.settled(found.files, mentioned, found.root)
     found.root = root
-    files: dict[str, File] = {}
-    for path, file in found.files.items():
-        short = relative(path, root)
-        if (known := files.get(short)) is None:
-            files[short] = file
-            continue
-        known.edits, known.reads = known.edits + file.edits, known.reads + file.reads
-        known.last = max(known.last, file.last)
-    by_end: dict[str, str] = {}
-    for path in files:
-        by_end.setdefault(ending(path), path)
-    for path, at, asked in mentioned:
-        if not asked and (words.MADE.search(path) or path.startswith("../")):
-            continue
-        short = relative(path, root)
-        known_as = short if short in files else by_end.setdefault(ending(short), short)
-        file = files.setdefault(known_as, File(at))
-        file.last, file.asked = max(file.last, at), file.asked or asked
-    found.files = files
     for name in found.names.values() if root else ():
         if any(source.startswith(root) for source in name.sources):
-            name.sources = {relative(source, root): count for source, count in name.sources.items()}
-
-
-def relative(path: str, root: str) -> str:
-    """The path from the root, if it is below it."""
-    return path[len(root) + 1 :] if root and path.startswith(root + "/") else path
-
-
-def ending(path: str) -> str:
-    """The last two parts of a path."""
-    return "/".join(path.rsplit("/", 2)[-2:])
-
-
-def _root(paths: Sequence[str]) -> str:
-    """The deepest folder that holds most of the absolute paths; empty if there is none."""
-    absolute = [path for path in paths if path.startswith("/")]
-    folders: Counter[str] = Counter()
-    for path in absolute:
-        parts = path.split("/")[1:-1]
-        for depth in range(1, len(parts) + 1):
-            folders["/" + "/".join(parts[:depth])] += 1
-    most = [folder for folder, count in folders.items() if count >= 0.7 * len(absolute)]
-    return max(most, key=len, default="") if len(absolute) > 1 else ""
+            name.sources = {paths.relative(source, root): count for source, count in name.sources.items()}

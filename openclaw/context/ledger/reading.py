@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from openclaw.context.ledger import text as layout
 from openclaw.context.ledger import words
-from openclaw.context.ledger.facts import EARLIER, SAID, Command, Facts, File, Name
+from openclaw.context.ledger.facts import SAID, Command, Facts, Name
+from openclaw.context.ledger.paths import EARLIER, File
 
 HEAD = re.compile(re.escape(layout.MARK) + r" What (\d+) earlier messages \((\d+) tokens\) came to; [^\n]*")
 ROOT = re.compile(r" Paths are below ([^\n]+)/\.$")

@@ -8,6 +8,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from openclaw.context.repair import UNANSWERED
+
+CALLED = UNANSWERED.partition("{")[0]  # how a call reads that nothing came of
 LINE = 600  # characters: a longer line is a paragraph, of which only the sentence is kept
 PIECE = re.compile(r"[^\n]+")
 SENTENCE = re.compile(r"(?<=[.!?。！？])(?<!\.\.\.)\s+(?=[A-Z\"'`*(\[\d]|[^\x00-\x7f])")
@@ -60,7 +63,7 @@ def sentences(text: str) -> Iterator[str]:
     for line in PIECE.findall(text):
         if line.lstrip().startswith("```"):
             in_code = not in_code
-        elif not in_code:
+        elif not in_code and not line.startswith(CALLED):
             for piece in SENTENCE.split(line.strip()):
                 if len(piece) > 3:
                     yield piece
@@ -104,7 +107,8 @@ def reported(text: str) -> str:
 
 def told(text: str) -> str:
     """A longer text in one line, without the marks of headings and lists."""
-    return " ".join(MARKS.sub("", line).strip() for line in PIECE.findall(text) if line.strip(" -=`|:"))[:TOLD_MOST]
+    lines = (line for line in PIECE.findall(text) if line.strip(" -=`|:") and not line.startswith(CALLED))
+    return " ".join(MARKS.sub("", line).strip() for line in lines)[:TOLD_MOST]
 
 
 def small(text: str) -> bool:

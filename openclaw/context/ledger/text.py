@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from openclaw.context.ledger.actions import clipped, looks_only
-from openclaw.context.ledger.facts import SAID, Facts, File, worth
+from openclaw.context.ledger.facts import SAID, Facts
+from openclaw.context.ledger.paths import File, worth
 from openclaw.context.ledger.words import WORD
 
 MARK = "[openclaw state]"

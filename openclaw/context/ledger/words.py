@@ -8,11 +8,17 @@ from collections.abc import Iterator
 
 WORD = re.compile(r"\w{4,}", re.ASCII)
 # A path has a folder and an extension; one inside of an address (https://…) is none.
-PATH = re.compile(r"(?<![\w./~-])~?/?(?:[\w.-]+/)+[\w.-]+\.\w{1,5}(?!\w)", re.ASCII)
+# Before it may stand an escape that was printed as it is (\n), and letters of all alphabets may be in it, but not of
+# scripts that are written without spaces.
+_PART = r"[\w.\u00c0-\u058f\u0900-\u0d7f-]+"
+PATH = re.compile(
+    rf"(?:(?<![\w./~\\\u00c0-\u058f-])|(?<=\\[nrt]))~?(?:[A-Za-z]:)?/?(?:{_PART}/)+{_PART}\.\w{{1,5}}(?!\w)", re.ASCII
+)
+WINDOWS = re.compile(r"(?<![\w\\/:.-])[A-Za-z]:(?:\\{1,2}[\w. -]*[\w-])+\.\w{1,5}(?!\w)")
 # what tools made for themselves: worth a word only if somebody named it
 MADE = re.compile(
-    r"^/tmp/|(?:^|/)(?:_build|build|dist|target|node_modules|__pycache__|\.git|\.venv|venv|site-packages|\.cache)/"
-    r"|\.(?:pyc|beam|plt|o|so|class|lock|log|map)$"
+    r"^/tmp/|(?:^|/)(?:_build|build|dist|target|node_modules|__pycache__|\.git|\.venv|venv|site-packages|\.cache"
+    r"|[0-9a-f]{2}/[0-9a-f]{8,})/|[0-9a-f]{8}-[0-9a-f]{4}-|\.(?:pyc|beam|plt|o|so|class|lock|log|map)$"
 )
 LONGEST_PATH = 240
 LONGEST_NAME = 64
@@ -63,8 +69,15 @@ def names(text: str) -> list[tuple[str, int, int]]:
     return found
 
 
+def slashed(path: str) -> str:
+    """A path of Windows as all others are written, which its programs understand as well."""
+    return path.replace("\\\\", "\\").replace("\\", "/") if path[1:3] == ":\\" else path
+
+
 def paths(text: str) -> Iterator[str]:
     """Every path in a text, as it is written there."""
+    if "\\" in text and ":\\" in text:
+        text = WINDOWS.sub(lambda found: slashed(found[0]), text)
     if "/" not in text:
         return
     lines = "\n".join([line for line in text.split("\n") if "/" in line])  # few lines have one
