@@ -148,7 +148,7 @@ def _folder(cwd: str) -> str:
 _LISTS = ("inject", "read", "write", "allow_secret", "env")
 _TEXTS = ("task", "task_file", "agent", "model", "template", "type", "cwd", "name", "prefix", "role", "on_context")
 _COUNTS = ("max_inject_tokens", "budget_tokens")
-_KEYS = (*_TEXTS, *_LISTS, *_COUNTS, "timeout", "scope", "worktree", "sandbox")
+KEYS = (*_TEXTS, *_LISTS, *_COUNTS, "timeout", "scope", "worktree", "sandbox")
 _SCOPE = {"can_read": "read", "can_write": "write", "timeout": "timeout"}
 _TASK_FILE_BYTES = 16 * 2**20  # read no more; the limit on the text itself comes later
 _BULLET = re.compile(r"\s*[-*+]\s")
@@ -226,8 +226,8 @@ def _item(item: Any, defaults: Request) -> Request:
     values: dict[str, Any] = {}
     for raw, value in item.items():
         key = str(raw).replace("-", "_")
-        if key not in _KEYS:
-            raise unknown_key(str(raw), _KEYS)
+        if key not in KEYS:
+            raise unknown_key(str(raw), KEYS)
         if key == "scope":
             for name, inner in _scope(value).items():
                 _put(values, name, inner, "scope")
