@@ -10,18 +10,19 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from openclaw.errors import BadInput, OpenclawError, Unavailable
+from openclaw.results import Results, Worth, key_of
 from openclaw.roles import library
 from openclaw.roles.job import Job, Outcome, RoleResult
 from openclaw.roles.role import Role
 from openclaw.settings import Settings
 from openclaw.store import db, sessions, turns
 from openclaw.store.turns import Turn
-from openclaw.units import utc
+from openclaw.units import format_duration, utc
 
 INSTALL = "install it: pip install 'openclaw[local]'"
 
@@ -37,12 +38,14 @@ def run_role(
     timeout: float | None = None,
     session: str | None = None,
     scope: Mapping[str, Any] | None = None,
+    cache: bool = True,
 ) -> RoleResult:
     """Ask once. What is not given comes from the role, then from the settings.
 
     A role with tools gets those that read and change files, bound by `scope` (that of the session; else it may read
     below the current folder); never a command line, which no scope can bind. `session` is whose tokens these are, the
-    sub-agent that we run in when none is given.
+    sub-agent that we run in when none is given. A pure role without tools that was asked the same of the same model is
+    not asked again while its answer is kept, unless `cache` is False: such a result has used nothing, and says so.
 
     Unavailable: no model is named, or none could be reached, with what was tried. Refused: the input is over the budget
     (`over_budget`) or the window (`over_window`), and nothing was asked; or the budget ended in the middle of its work.
@@ -53,25 +56,33 @@ def run_role(
     if not input.strip():
         raise BadInput(f"role {role.name}: its input is empty", "give it what it is to work on")
     input = input.encode("utf-8", "replace").decode()  # halves of characters, which no server takes
-    row = _session(settings, session)
-    cwd = os.path.realpath(row.cwd if row else settings.cwd)
-    with _folder(role) as folder:
-        job = Job(
-            role,
-            input,
-            named_model(role, settings, model),
-            budget or role.budget,
-            timeout or role.timeout or settings.get("roles.timeout"),
-            cwd,
-            scope or (json.loads(row.scope) if row else {"read": [f"{_quoted(cwd)}/**"], "write": []}),
-            folder,
-        )
-        outcome = _here(job, settings) if in_process else _apart(job, settings)
-    trouble = _record(settings, row, role.name, outcome.turns)
-    if outcome.error:
-        raise outcome.error
-    assert outcome.result
-    return outcome.result._replace(notes=(*outcome.result.notes, trouble)) if trouble else outcome.result
+    chosen, trouble = named_model(role, settings, model), list[str]()
+
+    def ask() -> RoleResult:
+        """One run, with what it used in the ledger."""
+        row = _session(settings, session)
+        cwd = os.path.realpath(row.cwd if row else settings.cwd)
+        with _folder(role) as folder:
+            job = Job(
+                role,
+                input,
+                chosen,
+                budget or role.budget,
+                timeout or role.timeout or settings.get("roles.timeout"),
+                cwd,
+                scope or (json.loads(row.scope) if row else {"read": [f"{_quoted(cwd)}/**"], "write": []}),
+                folder,
+            )
+            outcome = _here(job, settings) if in_process else _apart(job, settings)
+        trouble.extend(_record(settings, row, role.name, outcome.turns))
+        if outcome.error:
+            raise outcome.error
+        assert outcome.result
+        return outcome.result
+
+    pure = cache and role.pure and not role.tools
+    result = _remembered(role, input, chosen, settings, ask) if pure else ask()
+    return result._replace(notes=(*result.notes, *trouble))
 
 
 def named_model(role: Role, settings: Settings, model: str | None = None) -> str:
@@ -86,6 +97,30 @@ def named_model(role: Role, settings: Settings, model: str | None = None) -> str
         hint = "name it with --model endpoint/model, or set roles.model (`openclaw config path`)"
         raise Unavailable(f"role {role.name}: no model is named for it{why}", hint, code="no_model")
     return found
+
+
+def _remembered(role: Role, input: str, model: str, settings: Settings, ask: Callable[[], RoleResult]) -> RoleResult:
+    """What it said to this before, else what it says now. An answer that was cut is not kept."""
+    results = Results(settings)
+    said: list[RoleResult] = []
+
+    def compute() -> dict[str, Any]:
+        said.append(ask())
+        return said[0]._asdict() | {"notes": list(said[0].notes)}
+
+    found = results.once(
+        f"role {role.name}",
+        key_of("role", role.prompt, model, input),
+        role.cache or results.keep_for,
+        compute,
+        worth=lambda it: Worth(it["tokens_in"] + it["tokens_out"], it["cost_usd"] or 0.0) if it["whole"] else None,
+    )
+    if found.known is None:
+        return said[0]
+    kept = RoleResult(**(found.value | {"notes": tuple(found.value["notes"])}))
+    age = format_duration(results.clock() - found.known.made_at)
+    note = f"from the cache: it was asked {age} ago, for {found.known.tokens} tokens"
+    return kept._replace(tokens_in=0, tokens_out=0, cost_usd=0.0, seconds=0.0, attempts=0, notes=(*kept.notes, note))
 
 
 def _here(job: Job, settings: Settings) -> Outcome:
@@ -144,10 +179,10 @@ def _session(settings: Settings, id: str | None) -> sessions.Session | None:
         return None
 
 
-def _record(settings: Settings, row: sessions.Session | None, role: str, used: tuple[Turn, ...]) -> str:
+def _record(settings: Settings, row: sessions.Session | None, role: str, used: tuple[Turn, ...]) -> list[str]:
     """Put the calls into the ledger; why that could not be done, for the result: an answer is not lost for it."""
     if not row or not used:
-        return ""
+        return []
     try:
         store = db.connect(settings.database)
         try:
@@ -157,5 +192,5 @@ def _record(settings: Settings, row: sessions.Session | None, role: str, used: t
         finally:
             store.close()
     except (OpenclawError, sqlite3.Error) as error:
-        return f"its tokens are not in the ledger: {error}"
-    return ""
+        return [f"its tokens are not in the ledger: {error}"]
+    return []

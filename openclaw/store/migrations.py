@@ -365,4 +365,19 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         ALTER TABLE sessions ADD COLUMN seen_report TEXT NOT NULL DEFAULT ''
         """,
     ),
+    (
+        "0035_cache_uses",  # how often a result was there already, and what that spared
+        """
+        CREATE TABLE cache_uses (
+            day TEXT NOT NULL,
+            name TEXT NOT NULL,                   -- what computes it: role NAME, tool NAME, a Python function
+            hits INTEGER NOT NULL,
+            misses INTEGER NOT NULL,
+            seconds REAL NOT NULL,                -- what computing the hits had taken: time, tokens, dollars
+            tokens INTEGER NOT NULL,
+            cost_usd REAL NOT NULL,
+            PRIMARY KEY (day, name)
+        ) WITHOUT ROWID
+        """,
+    ),
 )
