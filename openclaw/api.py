@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypedDict
 
+from openclaw.cache import Cached, cache_with_ttl
 from openclaw.errors import BadInput
 from openclaw.sessions import end, output
 from openclaw.sessions.fleet import Fleet
@@ -25,9 +26,11 @@ from openclaw.tasks.request import Request
 from openclaw.units import parse_amount, parse_duration
 
 __all__ = [
+    "Cached",
     "Result",
     "Scope",
     "Session",
+    "cache_with_ttl",
     "sessions_judge",
     "sessions_kill",
     "sessions_list",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from openclaw.errors import BadInput
@@ -16,6 +18,37 @@ def load_yaml(text: str) -> Any:
 
     The parser of libyaml overflows the stack of the process on deep nesting, so the events are looked at first.
     """
+    reader = _reader(text)
+    try:
+        node = reader.get_single_node()
+        _check_keys(node, set())
+        return None if node is None else reader.construct_document(node)
+    finally:
+        reader.dispose()
+
+
+def nodes(text: str) -> Iterator[Any]:
+    """The root node of each document of a YAML text, with lines and without meaning. yaml.YAMLError as above."""
+    reader = _reader(text)
+    try:
+        while reader.check_node():
+            yield reader.get_node()
+    finally:
+        reader.dispose()
+
+
+def without_comments(text: str) -> str:
+    """JSON as people write it: comments blanked, line by line, and no commas before a closing bracket."""
+
+    def kept(found: re.Match[str]) -> str:
+        return found[0] if found[0].startswith('"') else re.sub(r"[^\n]", " ", found[0])
+
+    text = re.sub(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', kept, text, flags=re.S)
+    return re.sub(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])', lambda found: found[1] or " ", text)
+
+
+def _reader(text: str) -> Any:
+    """A loader of this text, which is not nested too deeply."""
     import yaml  # 20 ms: only when there is a file
 
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -27,13 +60,7 @@ def load_yaml(text: str) -> Any:
             depth -= 1
         if depth > MAX_DEPTH:
             raise yaml.MarkedYAMLError(problem=f"nested deeper than {MAX_DEPTH}", problem_mark=event.start_mark)  # type: ignore[arg-type]
-    reader = loader(text)
-    try:
-        node = reader.get_single_node()
-        _check_keys(node, set())
-        return None if node is None else reader.construct_document(node)
-    finally:
-        reader.dispose()
+    return loader(text)
 
 
 def _check_keys(node: Any, seen: set[int]) -> None:

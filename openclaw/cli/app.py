@@ -58,6 +58,7 @@ VERBS = {
     "savings": Verb("Models and money", "usage", "what was paid beside what one model would have cost"),
     "alerts": Verb("Models and money", "usage", "what is out of bounds now"),
     "audit": Verb("Models and money", "usage", "every target of a month, pass or fail"),
+    "cache": Verb("Models and money", "cache", "results that are kept and used again, and how to forget them"),
     "cron": Verb("Schedule", "cron", "jobs that run at their times, in isolated sub-agents with only what they need"),
     "heartbeat": Verb("Schedule", "heartbeat", "a look at HEARTBEAT.md now and then, in a fresh session"),
     "inbox": Verb("Schedule", "inbox", "what scheduled work has to say, and what was missed"),

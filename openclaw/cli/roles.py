@@ -24,6 +24,7 @@ def roles_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--budget-tokens", metavar="N", type=count_argument("--budget-tokens"), help="run: what it may use, in all")
     add("--timeout", metavar="D", type=duration_argument("--timeout"), help="run: give up after 90s, 10m")
+    add("--no-cache", action="store_true", help="run: ask, also where the answer to the very same is kept")
     json_argument(parser)
 
 
@@ -34,6 +35,7 @@ def roles(
     model: str | None,
     budget_tokens: int | None,
     timeout: float | None,
+    no_cache: bool,
     json: bool,
 ) -> int:
     """Roles are markdown with front matter, like Claude Code's `.claude/agents/*.md`, which are found too. `run` asks
@@ -41,14 +43,14 @@ def roles(
     if (role is None) is not (action == "list"):
         takes = "takes no name: `openclaw roles show ROLE`" if role else "takes the name of a role"
         raise BadInput(f"roles {action} {takes}", "`openclaw roles` lists them")
-    if action != "run" and (source or model or budget_tokens or timeout):
-        raise BadInput("--in, --model, --budget-tokens and --timeout belong to `roles run`")
+    if action != "run" and (source or model or budget_tokens or timeout or no_cache):
+        raise BadInput("--in, --model, --budget-tokens, --timeout and --no-cache belong to `roles run`")
     settings = open_fleet().settings
     if role is None:
         return _list(settings, json)
     if action == "show":
-        return _show(library.find(role, settings), json)
-    return _run(library.find(role, settings), source, model, budget_tokens, timeout, settings, json)
+        return _show(library.find(role, settings), settings, json)
+    return _run(library.find(role, settings), source, model, budget_tokens, timeout, not no_cache, settings, json)
 
 
 def complete(prefix: str, **_: object) -> dict[str, str]:
@@ -75,10 +77,11 @@ def _tools(role: Role) -> str:
     return ", ".join(role.tools) or "none"
 
 
-def _show(role: Role, json: bool) -> int:
+def _show(role: Role, settings: Settings, json: bool) -> int:
     if json:
         render.document(role.as_json() | {"prompt": role.prompt})
         return 0
+    kept = role.cache or settings.get("cache.keep_for")
     limits = [f"{role.budget} tokens"] if role.budget else []
     limits += [format_duration(role.timeout)] if role.timeout else []
     told = {
@@ -89,7 +92,7 @@ def _show(role: Role, json: bool) -> int:
         "tools": _tools(role),
         "not given": f"{', '.join(role.partly)} (only whole tools are)" if role.partly else "",
         "limits": ", ".join(limits),
-        "pure": "the same input has the same answer" if role.pure else "",
+        "pure": "the same input has the same answer, which is kept for " + format_duration(kept) if role.pure else "",
         "unused": ", ".join(role.unused),
     }
     render.out(render.paint(role.name, "bold"))
@@ -106,6 +109,7 @@ def _run(
     model: str | None,
     budget_tokens: int | None,
     timeout: float | None,
+    cache: bool,
     settings: Settings,
     json: bool,
 ) -> int:
@@ -115,7 +119,7 @@ def _run(
     if source is None and sys.stdin.isatty():
         raise BadInput(f"roles run {role.name} needs what it works on", "--in FILE, or give it on standard input")
     text = read_text(source or "-", "--in")
-    found = run_role(role, text, model, budget_tokens, settings=settings, timeout=timeout)
+    found = run_role(role, text, model, budget_tokens, settings=settings, timeout=timeout, cache=cache)
     if json:
         render.document(found._asdict())
         return 0

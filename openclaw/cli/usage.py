@@ -146,14 +146,23 @@ def alerts(period: str, json: bool) -> int:
 
 
 def audit_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("what", nargs="?", choices=("code",), help="look for spawns without scope, inject or isolation")
+    parser.add_argument("paths", metavar="PATH", nargs="*", help="code: files and folders, else the current one")
     parser.add_argument("--month", metavar="YYYY-MM", help="the month, this one by default")
     parser.add_argument("--out", metavar="FILE", help="write it there, as markdown")
     json_argument(parser)
 
 
-def audit(month: str | None, out: str | None, json: bool) -> int:
+def audit(what: str | None, paths: list[str], month: str | None, out: str | None, json: bool) -> int:
     """Every target of a month with what was found, pass or fail, what to adjust and what to look at; exit 1 if one
-    fails."""
+    fails. `audit code PATH` looks through Python, shell, job files and crontabs for spawns that name no scope, no files
+    to inject or no isolated session; exit 1 if there are any. `# openclaw: allow` on its line says one is meant so."""
+    if what == "code":
+        if month or out:
+            raise BadInput("--month and --out belong to the audit of a month", "see `openclaw audit --help`")
+        from openclaw.cli.audit_code import audit_code  # parsers
+
+        return audit_code(paths, json)
     from openclaw.usage import audit as audits  # only here
 
     fleet, view = _view(None)

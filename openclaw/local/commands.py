@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import signal
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +17,8 @@ SEARCH_S = 30.0
 GRACE_S = 2.0
 OUTPUT_BYTES = 8_388_608  # of a command; it is ended when it has printed more
 FOUND_LINES = 400
+SEARCHED = 50_000  # files: with more, looking at them costs what a search does
+SETTLED_NS = 2 * 10**9  # no file system counts time more coarsely
 LOOK_S = 0.05
 
 
@@ -41,6 +45,28 @@ async def search(place: Place, given: Mapping[str, Any]) -> str:
     lines = [line.removeprefix("./")[:400] for line in text.splitlines()]
     left = f"\n[… {len(lines) - FOUND_LINES} more: search for less, or in less]" if len(lines) > FOUND_LINES else ""
     return "\n".join(lines[:FOUND_LINES]) + left if lines else "nothing matches"
+
+
+def searched(place: Place, given: Mapping[str, Any]) -> Any:
+    """What a search looks at: every file below by its place, time, size and number. None for too many, and where one
+    has just been changed: in the same moment it could be changed again, and look the same."""
+    base = given.get("path") or "."
+    top = place.path("Grep", base, **({"glob": given["files"]} if given.get("files") else {}))
+    digest, count, newest = hashlib.sha256(), 0, 0
+    for at, folders, names in os.walk(top) if os.path.isdir(top) else (("", [], [top]),):
+        folders[:] = sorted(name for name in folders if name != ".git")
+        for name in sorted(names):
+            count += 1
+            try:
+                found = os.lstat(os.path.join(at, name))
+            except OSError:
+                return None
+            newest = max(newest, found.st_mtime_ns, found.st_ctime_ns)
+            digest.update(os.fsencode(os.path.join(at, name)))
+            digest.update(b"\0%d %d %d %d\0" % (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino))
+    if not count or count > SEARCHED or newest > time.time_ns() - SETTLED_NS:
+        return None
+    return [place.cwd, top, digest.hexdigest()]
 
 
 async def _run(place: Place, words: Sequence[str], seconds: float) -> tuple[int, str, str]:

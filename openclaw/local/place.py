@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from openclaw.agents.calls import DENIED
+from openclaw.results import Results
 from openclaw.tasks import guard
 from openclaw.whole import put
 
@@ -19,7 +20,8 @@ class ToolError(Exception):
 class Place(NamedTuple):
     """`scope` is the session's, `folder` its folder, `also` what was injected; `environ` is for commands, without keys.
 
-    `results` is where long results are kept. `chars` of a result go to the model, seconds are a command's.
+    `results` is where long results are kept, `known` what pure tools have said before, in other sessions too. `chars`
+    of a result go to the model, seconds are a command's.
     """
 
     cwd: str
@@ -30,6 +32,7 @@ class Place(NamedTuple):
     environ: Mapping[str, str] = {}
     chars: int = 20_000
     command_s: float = 120.0
+    known: Results | None = None
 
     def path(self, tool: str, named: str, **more: str) -> str:
         """Where a path really leads, if `tool` (by the guard's names) may go there; ToolError if not.

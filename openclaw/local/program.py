@@ -28,6 +28,7 @@ from openclaw.local.window import Window
 from openclaw.local.wire import Limits
 from openclaw.models import endpoints, targets
 from openclaw.models.targets import Target
+from openclaw.results import Results
 from openclaw.roles.summarize import Summarizer, configured
 from openclaw.settings import Settings
 from openclaw.usage import calibrations
@@ -272,4 +273,5 @@ def _place(settings: Settings, session: Mapping[str, Any], folder: str, target: 
         environ,
         min(settings.get("local.result_tokens"), target.window // RESULTS) * CHARS,
         settings.get("local.command_limit"),
+        Results(settings),
     )

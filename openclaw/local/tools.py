@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from openclaw.context.history import Call
 from openclaw.local import commands, files
 from openclaw.local.place import Place, ToolError, keep
+from openclaw.results import Results, key_of
 
 Given = Mapping[str, Any]
 
 
 class Tool(NamedTuple):
-    """`like` is what Claude Code calls such a tool: task types name their tools so. `again`: it may run twice."""
+    """`like` is what Claude Code calls such a tool: task types name their tools so. `again`: it may run twice.
+
+    `reads`: the tool is pure, its result depends on its arguments and on what this returns, as plain data; None where
+    that can't be said this time. ToolError where it may not be read.
+    """
 
     name: str
     like: tuple[str, ...]
@@ -23,6 +29,7 @@ class Tool(NamedTuple):
     arguments: Mapping[str, tuple[str, str]]  # name → its type, ending in `?` where it may be left out, and what it is
     run: Callable[[Place, Given], Any]
     again: bool
+    reads: Callable[[Place, Given], Any] | None = None
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -37,6 +44,7 @@ class Tool(NamedTuple):
         }
 
 
+LOOK_S = 0.05
 _PATH = "relative to the working folder, or absolute"
 TOOLS = (
     Tool("read", ("Read",), "Read a text file; its lines come with their numbers.", {
@@ -63,7 +71,7 @@ TOOLS = (
         "pattern": ("string", "the expression"),
         "path": ("string?", "the folder or file, the working folder if left out"),
         "files": ("string?", "only files with such names, such as *.py"),
-    }, commands.search, True),
+    }, commands.search, True, commands.searched),
     Tool("run", ("Bash",), "Run a command line with bash in the working folder; it can't be asked anything.", {
         "command": ("string", "the command line"),
         "seconds": ("number?", "how long it may take, 120 if left out"),
@@ -94,13 +102,38 @@ async def call(tools: Sequence[Tool], asked: Call, place: Place) -> str:
         names = ", ".join(tool.name for tool in tools) or "none"
         raise ToolError(f"there is no tool {asked.name[:60]!r}; the tools are: {names}")
     given = _given(tool, asked.arguments)
-    if asyncio.iscoroutinefunction(tool.run):
-        text: str = await tool.run(place, given)
-    else:
-        text = await asyncio.to_thread(tool.run, place, given)
+    text = await (_once(tool, given, place, place.known) if tool.reads and place.known else _run(tool, given, place))
     if tool.name != "read_result":
         return keep(place, text, tool.name)
     return text if len(text) <= place.chars else text[: place.chars] + "\n[cut here: ask for fewer lines]"
+
+
+async def _run(tool: Tool, given: Given, place: Place) -> str:
+    done: str = await (
+        tool.run(place, given) if asyncio.iscoroutinefunction(tool.run) else asyncio.to_thread(tool.run, place, given)
+    )
+    return done
+
+
+async def _once(tool: Tool, given: Given, place: Place, known: Results) -> str:
+    """What a pure tool has said to the very same, else what it says now."""
+    reads = await asyncio.to_thread(tool.reads, place, given) if tool.reads else None
+    if reads is None:
+        return await _run(tool, given, place)
+    name, key = f"tool {tool.name}", key_of("tool", tool.name, given, reads)
+    if found := known.look(name, key):
+        return str(found.value)
+    while (hold := known.hold(key, wait=False)) is None:  # somebody else is at it
+        await asyncio.sleep(LOOK_S)
+    try:
+        if found := known.look(name, key):
+            return str(found.value)
+        began = time.monotonic()
+        text = await _run(tool, given, place)
+        known.keep(name, key, text, known.keep_for, time.monotonic() - began)
+        return text
+    finally:
+        hold.free()
 
 
 def in_one_line(asked: Call) -> str:

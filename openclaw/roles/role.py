@@ -1,7 +1,7 @@
 """One role: a markdown file with front matter, as Claude Code's `.claude/agents/*.md` are. Pure.
 
 Their keys mean the same here. What only we know stands under keys of our own, which Claude Code passes over: `budget`
-(tokens of one run), `timeout` and `pure` (the same input may be answered from a cache).
+(tokens of one run), `timeout`, `pure` (the same input may be answered from the cache) and `cache` (for how long).
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ _BARE = re.compile(r"^([A-Za-z][\w-]*):[ \t]+(?![\"'\[{|>&*!])(.*\S)[ \t]*$")
 class Role(NamedTuple):
     """`tools` None: all that its program has, when it is spawned. `partly`: tools that it gets only for some uses, such
     as Bash(git diff:*), which only Claude Code can keep to, so they are not given. `budget` in tokens, `timeout` in
-    seconds. `place` says whose it is, `hides` are files of the same name that it goes before.
+    seconds; `cache` too, None as is set. `place` says whose it is, `hides` are files of the same name that it goes
+    before.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Role(NamedTuple):
     budget: int | None = None
     timeout: float | None = None
     pure: bool = False
+    cache: float | None = None
     path: str = ""
     place: str = ""
     hides: tuple[str, ...] = ()
@@ -69,6 +71,8 @@ def parse(text: str, path: str, stem: str, place: str = "") -> Role:
     prompt = "\n".join(lines[end + 1 :]).strip()
     if not prompt:
         raise _bad(path, end + 1, "there is no text below its front matter", "say there what the role is to do")
+    if "cache" in values and not values.get("pure"):
+        raise _bad(path, _line(front, "cache"), "cache is for roles that say pure: true", "add that, or leave it out")
     tools, without = values.pop("tools", None), values.pop("disallowedTools", ())
     whole = tools and tuple(tool for tool in tools if _TOOL.fullmatch(tool) and tool not in without)
     return Role(
@@ -154,6 +158,7 @@ def _count(value: Any, key: str) -> int:
 _KEYS: dict[str, Callable[[Any, str], Any]] = {
     "name": _text, "description": _text, "tools": _tools, "disallowedTools": lambda v, k: _tools(v, k) or (),
     "model": _model, "budget": _count, "timeout": lambda v, k: parse_duration(str(v), k), "pure": _flag,
+    "cache": lambda v, k: parse_duration(str(v), k),
 }  # fmt: skip
 
 

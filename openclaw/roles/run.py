@@ -8,28 +8,24 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from openclaw.context.tokens import estimate
 from openclaw.errors import BadInput, OpenclawError, Unavailable
-from openclaw.roles import library
+from openclaw.results import Results, Worth, key_of
+from openclaw.roles import accounts, library
 from openclaw.roles.job import Job, Outcome, RoleResult
 from openclaw.roles.role import Role
 from openclaw.settings import Settings
-from openclaw.store import db, ledger, sessions, turns
-from openclaw.store.turns import Turn
-from openclaw.units import utc
-from openclaw.usage import costs
+from openclaw.store import db
+from openclaw.units import format_duration
 
 if TYPE_CHECKING:
     from openclaw.models.route import Choice
 
 AUTO = "auto"  # in a model's place: whichever the routing chooses
-AGENT = "local"  # the program that asks as we do, by its own wire
 KINDS = {"summarizer": "text"}  # what a role's work is for the routing, where its description does not say it
 CHAIN = 3  # models that are tried in turn
 INSTALL = "install it: pip install 'openclaw[local]'"
@@ -46,12 +42,14 @@ def run_role(
     timeout: float | None = None,
     session: str | None = None,
     scope: Mapping[str, Any] | None = None,
+    cache: bool = True,
 ) -> RoleResult:
     """Ask once. What is not given comes from the role, then from the settings.
 
     A role with tools gets those that read and change files, bound by `scope` (that of the session; else it may read
     below the current folder); never a command line, which no scope can bind. `session` is whose tokens these are, the
-    sub-agent that we run in when none is given.
+    sub-agent that we run in when none is given. A pure role without tools that was asked the same of the same model is
+    not asked again while its answer is kept, unless `cache` is False: such a result has used nothing, and says so.
 
     Unavailable: no model is named, or none could be reached, with what was tried. Refused: the input is over the budget
     (`over_budget`) or the window (`over_window`), or a budget that all spend is used up (`budget`), and nothing was
@@ -63,11 +61,13 @@ def run_role(
     if not input.strip():
         raise BadInput(f"role {role.name}: its input is empty", "give it what it is to work on")
     input = input.encode("utf-8", "replace").decode()  # halves of characters, which no server takes
-    row = _session(settings, session)
-    cwd = os.path.realpath(row.cwd if row else settings.cwd)
     names, why = models_for(role, settings, model)
     notes = [f"its model was chosen by the routing: {why}"] if why else []
-    for name in names:
+    row = accounts.session_of(settings, session)
+    cwd = os.path.realpath(row.cwd if row else settings.cwd)
+
+    def ask(name: str) -> RoleResult:
+        """One run with this model, and what it used in the ledger."""
         with _folder(role) as folder:
             job = Job(
                 role,
@@ -79,16 +79,24 @@ def run_role(
                 scope or (json.loads(row.scope) if row else {"read": [f"{_quoted(cwd)}/**"], "write": []}),
                 folder,
             )
-            with _within_budgets(job, settings, bool(row)):
+            with accounts.within_budgets(job, settings, bool(row)):
                 outcome = _here(job, settings) if in_process else _apart(job, settings)
-                trouble = _record(settings, row, role.name, outcome.turns)
-        if outcome.result:
-            notes += [trouble] if trouble else []
-            return outcome.result._replace(notes=(*outcome.result.notes, *notes))
-        assert outcome.error
-        if outcome.error.code not in ("model_unreachable", "no_key") or name == names[-1]:
+                notes.extend(accounts.record(settings, row, role.name, outcome.turns))
+        if outcome.error:
             raise outcome.error
-        notes.append(f"{outcome.error.message}; went on with the next")
+        assert outcome.result
+        return outcome.result
+
+    pure = cache and role.pure and not role.tools
+    for name in names:
+        try:
+            result = _remembered(role, input, name, settings, partial(ask, name)) if pure else ask(name)
+        except OpenclawError as error:
+            if error.code not in ("model_unreachable", "no_key") or name == names[-1]:
+                raise
+            notes.append(f"{error.message}; went on with the next")
+            continue
+        return result._replace(notes=(*result.notes, *notes))
     raise AssertionError("the last one returns or raises")
 
 
@@ -121,10 +129,34 @@ def _routed(role: Role, settings: Settings) -> Choice:
     try:
         about = f"{role.name}: {role.description}"
         seed = settings.get("route.seed")
-        return choosing.choose(settings, store, about, KINDS.get(role.name, ""), (AGENT,), seed=seed)
+        return choosing.choose(settings, store, about, KINDS.get(role.name, ""), (accounts.AGENT,), seed=seed)
     finally:
         if store:
             store.close()
+
+
+def _remembered(role: Role, input: str, model: str, settings: Settings, ask: Callable[[], RoleResult]) -> RoleResult:
+    """What it said to this before, else what it says now. An answer that was cut is not kept."""
+    results = Results(settings)
+    said: list[RoleResult] = []
+
+    def compute() -> dict[str, Any]:
+        said.append(ask())
+        return said[0]._asdict() | {"notes": list(said[0].notes)}
+
+    found = results.once(
+        f"role {role.name}",
+        key_of("role", role.prompt, model, input),
+        role.cache or results.keep_for,
+        compute,
+        worth=lambda it: Worth(it["tokens_in"] + it["tokens_out"], it["cost_usd"] or 0.0) if it["whole"] else None,
+    )
+    if found.known is None:
+        return said[0]
+    kept = RoleResult(**(found.value | {"notes": tuple(found.value["notes"])}))
+    age = format_duration(results.clock() - found.known.made_at)
+    note = f"from the cache: it was asked {age} ago, for {found.known.tokens} tokens"
+    return kept._replace(tokens_in=0, tokens_out=0, cost_usd=0.0, seconds=0.0, attempts=0, notes=(*kept.notes, note))
 
 
 def _here(job: Job, settings: Settings) -> Outcome:
@@ -150,20 +182,6 @@ def _apart(job: Job, settings: Settings) -> Outcome:
     return process.run(job, settings)
 
 
-def _within_budgets(job: Job, settings: Settings, inside: bool) -> AbstractContextManager[None]:
-    """While it runs: what it may need is held of the budgets that all spend. Refused: there is too little left."""
-    from openclaw.usage import budgets
-
-    if not budgets.some(settings):
-        return nullcontext()
-    from openclaw.sessions.budgets import held  # with the next, only where there are any
-    from openclaw.sessions.fleet import Fleet
-
-    tokens = estimate(job.role.prompt) + estimate(job.input)
-    most = max(0, min(settings.get("local.output_tokens"), (job.budget or 10**9) - tokens))
-    return held(Fleet(settings), job.model, AGENT, (tokens, most), inside)
-
-
 def _folder(role: Role) -> AbstractContextManager[str]:
     """A folder for the time of a run, where the role has tools."""
     if not role.tools:
@@ -177,63 +195,3 @@ def _quoted(path: str) -> str:
     from openclaw.tasks.globs import quote_path
 
     return quote_path(path.rstrip("/"))
-
-
-# --- whose tokens these are
-
-
-def _session(settings: Settings, id: str | None) -> sessions.Session | None:
-    """The session by this id, else the one that we run in; None where its database can't be had."""
-    id = id or settings.environ.get("OPENCLAW_SESSION_ID")
-    if not id or not os.path.exists(settings.database):
-        return None
-    try:
-        store = db.connect(settings.database)
-        try:
-            return next(iter(sessions.by_ids(store, [id])), None)
-        finally:
-            store.close()
-    except (OpenclawError, sqlite3.Error):  # in a sandbox; what it used is told with the result
-        return None
-
-
-def _record(settings: Settings, row: sessions.Session | None, role: str, used: tuple[Turn, ...]) -> str:
-    """Put the calls into the ledger; why that could not be done, for the result: an answer is not lost for it."""
-    if not used or (not row and not os.path.exists(settings.database)):
-        return ""
-    try:
-        store = db.connect(settings.database)
-        try:
-            with db.transaction(store):
-                if row:
-                    turns.aside(store, row.id, f"role {role}", used)
-                    sessions.update(store, row.id, utc(time.time()), tokens_used=turns.total(store, row.id))
-                else:
-                    ledger.aside(store, f"role {role}", AGENT, used)
-            if not row:
-                costs.fill(store, settings)
-        finally:
-            store.close()
-    except (OpenclawError, sqlite3.Error) as error:
-        return f"its tokens are not in the ledger: {error}"
-    return ""
-
-
-def judged(settings: Settings, kind: str, model: str, good: bool) -> None:
-    """An audit has found this work good or bad: the routing learns from it. Nothing is lost for it when it can't."""
-    from openclaw.models import catalogue  # YAML
-    from openclaw.store import outcomes
-
-    try:
-        found = catalogue.load(settings).find(model)
-        outcome = outcomes.Outcome(
-            kind, AGENT, found.name if found else model, good, "audit", None, f"audit {os.urandom(8).hex()}"
-        )
-        store = db.connect(settings.database)
-        try:
-            with db.transaction(store):
-                outcomes.record(store, outcome, utc(time.time()))
-        finally:
-            store.close()
-    except (OpenclawError, sqlite3.Error):
-        return  # in a sandbox, where there is no database to write

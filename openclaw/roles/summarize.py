@@ -18,9 +18,10 @@ from openclaw.context.ledger.text import MARK as STATE
 from openclaw.context.tokens import estimate
 from openclaw.errors import OpenclawError
 from openclaw.roles import library
+from openclaw.roles.accounts import judged
 from openclaw.roles.job import RoleResult
 from openclaw.roles.role import Role
-from openclaw.roles.run import KINDS, judged, models_for, run_role
+from openclaw.roles.run import KINDS, models_for, run_role
 from openclaw.settings import Settings
 from openclaw.tasks.render import fence
 

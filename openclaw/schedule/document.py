@@ -16,6 +16,7 @@ from openclaw.schedule.dialects import plain
 from openclaw.schedule.planner import CATCH_UP
 from openclaw.schedule.times import Timing, check_cron, moment, zone
 from openclaw.tasks.request import check_text
+from openclaw.yamls import without_comments
 
 OVERLAP = ("skip", "queue", "kill")
 WAYS = ("announce", "none", "main", "file", "command")
@@ -132,7 +133,7 @@ def read(document: Mapping[str, Any], name: str, created: float) -> Spec:
 def parse(text: str, where: str) -> list[dict[str, Any]]:
     """The jobs of a file: one object, a list, or `{"jobs": [...]}`; comments and trailing commas are allowed."""
     try:
-        tree = json.loads(_bare(text))
+        tree = json.loads(without_comments(text))
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{where}: {error}"[:300], "it must be JSON") from error
     found = tree.get("jobs") if isinstance(tree, dict) and "schedule" not in tree else tree
@@ -140,16 +141,6 @@ def parse(text: str, where: str) -> list[dict[str, Any]]:
     if not isinstance(found, list) or not found or not all(isinstance(each, dict) for each in found):
         raise BadInput(f"{where}: there is no job in it", 'one object, a list of them, or {"jobs": [...]}')
     return found
-
-
-def _bare(text: str) -> str:
-    """The text with comments blanked, line by line, and without commas before a closing bracket."""
-
-    def kept(found: re.Match[str]) -> str:
-        return found[0] if found[0].startswith('"') else re.sub(r"[^\n]", " ", found[0])
-
-    text = re.sub(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', kept, text, flags=re.S)
-    return re.sub(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])', lambda found: found[1] or " ", text)
 
 
 # --- the parts

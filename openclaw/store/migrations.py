@@ -515,6 +515,20 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
         """,
     ),
     (
+        "0035_cache_uses",  # how often a result was there already, and what that spared
+        """
+        CREATE TABLE cache_uses (
+            day TEXT NOT NULL,
+            name TEXT NOT NULL,                   -- what computes it: role NAME, tool NAME, a Python function
+            hits INTEGER NOT NULL,
+            misses INTEGER NOT NULL,
+            seconds REAL NOT NULL,                -- what computing the hits had taken: time, tokens, dollars
+            tokens INTEGER NOT NULL,
+            cost_usd REAL NOT NULL,
+            PRIMARY KEY (day, name)
+        """,
+    ),
+    (
         "0036_told",  # which entries of the inbox the main agent has been told; what is older than this is no news
         """
         ALTER TABLE inbox ADD COLUMN told_at TEXT;

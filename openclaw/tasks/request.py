@@ -155,7 +155,7 @@ _TEXTS = (
     "task", "task_file", "agent", "model", "template", "type", "cwd", "name", "prefix", "role", "on_context", "check",
 )  # fmt: skip
 _COUNTS = ("max_inject_tokens", "budget_tokens")
-_KEYS = (*_TEXTS, *_LISTS, *_COUNTS, "budget_usd", "timeout", "scope", "worktree", "sandbox")
+KEYS = (*_TEXTS, *_LISTS, *_COUNTS, "budget_usd", "timeout", "scope", "worktree", "sandbox")
 _SCOPE = {"can_read": "read", "can_write": "write", "timeout": "timeout"}
 _TASK_FILE_BYTES = 16 * 2**20  # read no more; the limit on the text itself comes later
 _BULLET = re.compile(r"\s*[-*+]\s")
@@ -233,8 +233,8 @@ def _item(item: Any, defaults: Request) -> Request:
     values: dict[str, Any] = {}
     for raw, value in item.items():
         key = str(raw).replace("-", "_")
-        if key not in _KEYS:
-            raise unknown_key(str(raw), _KEYS)
+        if key not in KEYS:
+            raise unknown_key(str(raw), KEYS)
         if key == "scope":
             for name, inner in _scope(value).items():
                 _put(values, name, inner, "scope")

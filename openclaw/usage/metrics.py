@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from openclaw.settings import Settings
-from openclaw.store import figures, ledger
+from openclaw.store import cache_uses, figures, ledger
 from openclaw.store.ledger import NOTHING, Sums
 
 LAST = "~"  # after every day, and after what is none
@@ -180,6 +180,21 @@ def cache(view: View) -> list[Figure]:
     return [
         Figure("input that came from caches", _per(100 * total.cache_read, total.sent), "%"),
         Figure("input that was written into caches", _per(100 * total.cache_write, total.sent), "%"),
+        *_reused(view),
+    ]
+
+
+def _reused(view: View) -> list[Figure]:
+    """Of the results that openclaw keeps itself; nothing where none was asked for."""
+    uses = cache_uses.uses(view.store, *view.period)
+    if not uses:
+        return []
+    hits, asked = sum(each.hits for each in uses), sum(each.hits + each.misses for each in uses)
+    return [
+        Figure("results that were known", _per(100 * hits, asked), "%"),
+        Figure("and were used again", float(hits), "times"),
+        Figure("tokens that this spared", float(sum(each.tokens for each in uses)), "tokens"),
+        Figure("what they had cost", round(sum(each.cost_usd for each in uses), 6), "$"),
     ]
 
 

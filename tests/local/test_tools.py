@@ -13,8 +13,11 @@ from typing import Any
 import pytest
 
 from openclaw.context.history import Call
-from openclaw.local import tools
+from openclaw.local import commands, tools
 from openclaw.local.place import Place, ToolError
+from openclaw.results import Results
+from openclaw.settings import Settings
+from openclaw.store import cache_uses, db
 from tests.conftest import until
 
 
@@ -194,3 +197,47 @@ def test_a_task_type_names_its_tools_as_claude_code_does() -> None:
     assert [t.name for t in tools.chosen(["Bash"])] == ["run"]
     assert tools.chosen([]) == ()
     assert len(tools.chosen(None)) == 7
+
+
+def test_a_search_is_pure_while_its_files_are_the_same(tmp_path: Path) -> None:
+    known = Results(Settings({"OPENCLAW_STATE_DIR": str(tmp_path / "state")}, cwd=str(tmp_path)))
+    bench = Bench(tmp_path, known=known)
+
+    def settled(name: str, text: str) -> None:
+        path = bench.put(name, text)
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+
+    def computed() -> list[tuple[int, int]]:
+        store = db.connect(str(tmp_path / "state/openclaw.db"))
+        return [(each.hits, each.misses) for each in cache_uses.uses(store)]
+
+    settled("src/a.py", "one = 1\n")
+    assert bench.call("search", pattern="one") == "src/a.py:1:one = 1"
+    assert computed() == [], "what has just been changed can change again in the same moment"
+    until(lambda: bench.call("search", pattern="one") and computed())
+    for _ in range(2):
+        assert bench.call("search", pattern="one", path="src") == "src/a.py:1:one = 1"
+    assert computed() == [(1, 2)] and bench.call("search", pattern="two") == "nothing matches"
+    settled("src/a.py", "one = 2\n")  # as long, and with the time that it had
+    assert bench.call("search", pattern="one") == "src/a.py:1:one = 2"
+    (bench.cwd / "src/b.py").symlink_to("a.py")
+    bench.call("search", pattern="one")
+    narrow = bench.place._replace(scope={"read": [f"{bench.cwd}/docs/**"], "write": []})
+    with pytest.raises(ToolError):
+        asyncio.run(tools.call(tools.TOOLS, Call("1", "search", '{"pattern": "one", "path": "src"}'), narrow))
+    assert bench.call("read", path="src/a.py") == "1\tone = 2"
+
+
+def test_two_searches_at_once_are_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = Results(Settings({"OPENCLAW_STATE_DIR": str(tmp_path / "state")}, cwd=str(tmp_path)))
+    bench = Bench(tmp_path, known=known)
+    bench.put("a", "one\n")
+    monkeypatch.setattr(commands, "SETTLED_NS", 0)
+    call = Call("1", "search", '{"pattern": "one"}')
+
+    async def both() -> list[str]:
+        return await asyncio.gather(*(tools.call(tools.TOOLS, call, bench.place) for _ in range(5)))
+
+    assert asyncio.run(both()) == ["a:1:one"] * 5
+    [uses] = cache_uses.uses(db.connect(str(tmp_path / "state/openclaw.db")))
+    assert (uses.hits, uses.misses) == (4, 1)
