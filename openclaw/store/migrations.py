@@ -526,6 +526,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
             tokens INTEGER NOT NULL,
             cost_usd REAL NOT NULL,
             PRIMARY KEY (day, name)
+        ) WITHOUT ROWID
         """,
     ),
     (
