@@ -16,7 +16,7 @@ from openclaw.sessions import trial as running
 from openclaw.sessions import trialled
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import settle
-from openclaw.sessions.trialled import Report
+from openclaw.sessions.trialled import Line, Report
 from openclaw.store import db, trials
 from openclaw.store.trials import Trial
 from openclaw.units import count_argument
@@ -151,7 +151,7 @@ def _report(found: Report) -> None:
         rows = [
             (
                 line.kind, f"{line.tally.n} of {line.pairs}", str(line.tally.good_a), str(line.tally.good_b),
-                f"{line.finding.chance:.0%}" if line.tally.n else "–", f"${line.a_usd:.2f}", f"${line.b_usd:.2f}",
+                f"{line.finding.chance:.0%}" if line.tally.n else "–", _usd(line, line.a_usd), _usd(line, line.b_usd),
                 line.finding.said,
             )
             for line in found.lines
@@ -175,6 +175,11 @@ def _report(found: Report) -> None:
         render.out()
     for why, count in sorted(found.skipped.items(), key=lambda each: -each[1]):
         render.out(f"left out, {count} times: {render.clean(why)}")
+
+
+def _usd(line: Line, amount: float) -> str:
+    """A question mark where the price of some, or of all, is not known."""
+    return f"${amount:.2f}{'' if line.priced == line.pairs else '+?'}" if line.priced else "?"
 
 
 def _share(option: str) -> Callable[[str], float]:

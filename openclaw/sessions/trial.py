@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import random
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from openclaw import processes
@@ -119,7 +119,18 @@ def collect(fleet: Fleet) -> None:
         elif _stopped(fleet, ours) and _stopped(fleet, other):
             _judge(fleet, ours, other)
             _end(fleet, ours)
-            _over(fleet, pair, "ended", "", a_usd=_cost(fleet, ours), b_usd=_cost(fleet, other))
+            known = costs(fleet, [pair])
+            _over(fleet, pair, "ended", "", a_usd=known[ours.id], b_usd=known[other.id])
+
+
+def costs(fleet: Fleet, pairs: Sequence[Pair]) -> dict[str, float | None]:
+    """What the sessions of pairs have cost by now, in dollars; where they are forgotten, at their end. None: nobody
+    knows a price."""
+    found: dict[str, float | None] = {pair.shadow_id: pair.a_usd for pair in pairs}
+    found |= {pair.session_id: pair.b_usd for pair in pairs}
+    for session in sessions.by_ids(fleet.store, list(found)):
+        found[session.id] = None if trials.unpriced(fleet.store, session.id) else session.cost_usd
+    return found
 
 
 def abandon(fleet: Fleet) -> None:
@@ -162,6 +173,8 @@ def _unfair(fleet: Fleet, session: Session, who: str) -> str:
         return f"{who} was {session.status}"
     if session.reporter == "local" and trials.models_of(fleet.store, session.id) > 1:
         return f"{who} went on with another model"
+    if who == "A" and session.status == "waiting":
+        return "A asked for something, and nobody answers it"
     return ""
 
 
@@ -192,15 +205,10 @@ def _over(fleet: Fleet, pair: Pair, state: str, why: str, **more: object) -> Non
         trials.update(fleet.store, pair.session_id, state=state, why=why, holder="", **more)
 
 
-def _cost(fleet: Fleet, session: Session) -> float | None:
-    return None if trials.unpriced(fleet.store, session.id) else session.cost_usd
-
-
 def _used_up(fleet: Fleet, trial: Trial) -> bool:
     """Whether the shadows have cost what they may."""
     if trial.budget_usd is None:
         return False
-    all_pairs = trials.pairs(fleet.store, trial.number)
-    running = sessions.by_ids(fleet.store, [pair.shadow_id for pair in all_pairs if pair.state == "running"])
-    spent = sum(pair.a_usd or 0.0 for pair in all_pairs) + sum(session.cost_usd for session in running)
-    return spent >= trial.budget_usd
+    pairs = trials.pairs(fleet.store, trial.number)
+    known = costs(fleet, pairs)
+    return sum(known[pair.shadow_id] or 0.0 for pair in pairs) >= trial.budget_usd

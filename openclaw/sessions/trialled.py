@@ -9,6 +9,7 @@ from openclaw.models.catalogue import TIERS, Model
 from openclaw.models.comparing import Finding, Tally
 from openclaw.models.rules import Rules
 from openclaw.sessions.fleet import Fleet
+from openclaw.sessions.trial import costs as trial_costs
 from openclaw.store import outcomes, trials
 from openclaw.store.trials import Pair, Trial
 
@@ -60,6 +61,7 @@ def report(fleet: Fleet, trial: Trial) -> Report:
     known = rules.load(fleet.settings)
     pairs = trials.pairs(fleet.store, trial.number)
     ended = [pair for pair in pairs if pair.state == "ended"]
+    costs = trial_costs(fleet, ended)
     judged: dict[str, list[tuple[bool, bool]]] = {}
     unjudged: list[Pair] = []
     for pair in ended:
@@ -71,7 +73,8 @@ def report(fleet: Fleet, trial: Trial) -> Report:
     lines = []
     for kind in dict.fromkeys(pair.kind for pair in ended):
         own = [pair for pair in ended if pair.kind == kind]
-        both = [(p.a_usd, p.b_usd) for p in own if p.a_usd is not None and p.b_usd is not None]
+        each = [(costs[pair.shadow_id], costs[pair.session_id]) for pair in own]
+        both = [(a, b) for a, b in each if a is not None and b is not None]
         known_pairs = comparing.tally(judged.get(kind, ()))
         finding = comparing.judge(known_pairs, trial.margin, trial.pairs, known.chances[own[0].risk])
         a_usd, b_usd = sum(a for a, _ in both), sum(b for _, b in both)

@@ -114,6 +114,10 @@ def test_what_a_trial_leaves_alone(both: Both) -> None:
     assert "high risk" in both.box.cli("trial", "start", "--model", "tried", "--against", "proven", "--types",
                                        "strategy", exit=3).stderr  # fmt: skip
     assert "runs already" in both.box.cli(*TRIED, exit=3).stderr
+    both.box.cli("trial", "stop")
+    both.box.cli(*TRIED)
+    both.box.cli("spawn", "Draft the business strategy", exit=5)
+    assert both.report()["trial"]["seen"] == 0
     assert "the same model" in both.box.cli(*TRIED[:3], "tried", "--against", "ollama/tried", exit=2).stderr
 
 
