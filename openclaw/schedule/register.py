@@ -8,22 +8,29 @@ from __future__ import annotations
 import hashlib
 import os
 import pwd
+import re
 import shlex
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatchcase
 from typing import NamedTuple
 
+from openclaw.agents import registry
 from openclaw.errors import BadInput, Unavailable
 from openclaw.locks import locked
+from openclaw.models import endpoints
 from openclaw.sessions.fleet import Fleet
+from openclaw.settings import DECLARED
 from openclaw.whole import put
 
 WAYS = ("systemd", "crontab")
 DAEMONS = ("cron", "crond", "dcron", "fcron")
 SECONDS = 20.0  # for a call of either
 # no secrets: both files can be read
-KEPT = ("PATH", "HOME", "LANG", "OPENCLAW_CONFIG", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR")
+KEPT = ("PATH", "HOME", "LANG", "OPENCLAW_CONFIG", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR",
+        "CLAUDE_CONFIG_DIR", "CODEX_HOME", "OLLAMA_HOST")  # fmt: skip
+_LOGIN = re.compile(r"://[^/@\s]*@")  # in an address
 UNIT = """[Unit]
 Description={about}
 {more}"""
@@ -52,7 +59,7 @@ class Entry(NamedTuple):
     way: str
     place: str
     outcome: str
-    note: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def install(fleet: Fleet, way: str | None) -> Entry:
@@ -98,13 +105,25 @@ def _did(done: subprocess.CompletedProcess[str], what: str) -> None:
 
 
 def _environment(fleet: Fleet) -> dict[str, str]:
-    """What a tick needs to find this same fleet, and its programs."""
+    """What a tick needs to find this same fleet, its programs, and the settings that stand in the environment."""
     environ = fleet.settings.environ
     shared = {k: v for k, v in fleet.shared_environment().items() if k != "OPENCLAW_WORKSPACE"}  # each job has its own
-    found = {key: environ[key] for key in KEPT if environ.get(key)} | shared
+    places = [endpoint.url_env for endpoint in endpoints.load(fleet.settings).values()]
+    kept = dict.fromkeys((*KEPT, *(setting.env for setting in DECLARED.values()), *places))
+    found = {key: environ[key] for key in kept if environ.get(key) and not _LOGIN.search(environ[key])} | shared
     if wrong := [key for key, value in found.items() if not value.isprintable()]:
         raise BadInput(f"{wrong[0]} has characters that can't be written down: {found[wrong[0]][:60]!r}")
     return found
+
+
+def _withheld(fleet: Fleet) -> str:
+    """What programs see of this environment and will not see of a tick's: there may be secrets in it."""
+    environ, written = fleet.settings.environ, _environment(fleet)
+    wanted = [*endpoints.keys(fleet.settings), *(p for a in registry.load(fleet.settings).values() for p in a.env)]
+    found = [name for name in sorted(environ) if name not in written and any(fnmatchcase(name, p) for p in wanted)]
+    if not found:
+        return ""
+    return f"not written down, for it may be secret: {', '.join(found)}; what jobs need of it, cron or systemd must set"
 
 
 def _command() -> list[str]:
@@ -131,7 +150,8 @@ def _crontab_install(fleet: Fleet) -> Entry:
     if after != before:
         _write_crontab(fleet, after)
     note = "" if _cron_runs() else "no cron runs here, so nothing is called: start it, or use `openclaw cron serve`"
-    return Entry("crontab", line, "unchanged" if after == before else "installed", note)
+    outcome = "unchanged" if after == before else "installed"
+    return Entry("crontab", line, outcome, tuple(filter(None, (note, _withheld(fleet)))))
 
 
 def _crontab_remove(fleet: Fleet) -> Entry:
@@ -195,7 +215,9 @@ def _systemd_install(fleet: Fleet) -> Entry:
         _did(_run(fleet, ["systemctl", "--user", "daemon-reload"]), "systemctl daemon-reload")
     _did(_run(fleet, ["systemctl", "--user", "enable", "--now", f"{name}.timer"]), "systemctl enable")
     note = "" if _lingers() else "it stops when you log out: `loginctl enable-linger` lets it go on"
-    return Entry("systemd", os.path.join(folder, f"{name}.timer"), "installed" if changed else "unchanged", note)
+    outcome = "installed" if changed else "unchanged"
+    notes = tuple(filter(None, (note, _withheld(fleet))))
+    return Entry("systemd", os.path.join(folder, f"{name}.timer"), outcome, notes)
 
 
 def _systemd_remove(fleet: Fleet) -> Entry:

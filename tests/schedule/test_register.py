@@ -43,8 +43,14 @@ def test_a_crontab_entry_is_installed_fires_and_is_removed(cron: Cron) -> None:
     box = cron.box
     machine = Machine(box)
     box.env["PATH"] = f"{box.root}/it's 100% odd:{box.env['PATH']}"
+    box.env |= {"GROQ_API_KEY": "a-secret", "OPENCLAW_LOCAL_URL": "http://127.0.0.1:9/v1",
+                "OPENAI_BASE_URL": "http://x", "ANTHROPIC_BASE_URL": "http://me:a-secret@x"}  # fmt: skip
     machine.run("crontab", "-", stdin=OTHERS)
-    machine.run(OPENCLAW, "cron", "install", "--by", "crontab")
+    said = machine.run(OPENCLAW, "cron", "install", "--by", "crontab")
+    assert "not written down, for it may be secret: ANTHROPIC_BASE_URL, GROQ_API_KEY;" in said
+    script = (box.state / "cron-tick.sh").read_text()
+    assert "OPENCLAW_LOCAL_URL=http://127.0.0.1:9/v1" in script and "OPENAI_BASE_URL=http://x" in script
+    assert "a-secret" not in script
     machine.run(OPENCLAW, "cron", "install", "--by", "crontab")
     lines = machine.run("crontab", "-l")
     assert lines.startswith(OTHERS) and lines.count("cron-tick.sh") == 1
