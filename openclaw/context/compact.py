@@ -8,16 +8,14 @@ before and after.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import zip_longest
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from openclaw.context import marks
-from openclaw.context.forms.shared import stand_in
-from openclaw.context.history import Attachment, Message, Part, Result, Text
-from openclaw.context.ledger import reading, sayings
-from openclaw.context.ledger.facts import Facts, gather, in_play
+from openclaw.context.history import Message, Part, Result, Text
+from openclaw.context.ledger.facts import gather, in_play
 from openclaw.context.ledger.text import written
+from openclaw.context.parting import parted, state_of
 from openclaw.context.policy import Policy
 from openclaw.context.repair import Repaired, repaired
 from openclaw.context.units import Unit, tail_start, units
@@ -199,14 +197,13 @@ class _Work:
         self, original: Sequence[Unit], masked: Sequence[Unit], upto: int, tail: Sequence[Message], step: str
     ) -> None:
         """Put a state in place of the first units, if that makes the history smaller."""
-        while upto < len(masked) and _state_of(masked[upto].head) is not None:
+        while upto < len(masked) and state_of(masked[upto].head) is not None:
             upto += 1  # an earlier state is merged, and never left behind the new one
-        spoken, facts, gone, small = _sorted(original[:upto])
+        spoken, gone, small, facts, earlier = parted(original[:upto])
         if not gone:
             return
-        earlier = facts.earlier
         replaced = sum(tokens(message, self.count) for unit in gone for message in unit.messages) + earlier[1]
-        known = gather(facts.facts, [unit for unit in original[:upto] if _state_of(unit.head) is None])
+        known = gather(facts, [unit for unit in original[:upto] if state_of(unit.head) is None])
         in_play(known, units([message for unit in masked[upto:] for message in unit.messages] + list(tail)), known.end)
         number = sum(len(unit.messages) for unit in gone) + earlier[0]
         whole = earlier[1] + sum(said(message, self.count) for unit in original for message in unit.messages)
@@ -225,71 +222,6 @@ class _Work:
         self.steps.append(step)
         self.summarised, self.dropped = number - small, small
         self.state = self.count(text)
-
-
-class _Earlier(NamedTuple):
-    """Facts of an earlier state, and the (messages, tokens) it stood for."""
-
-    facts: Facts
-    earlier: tuple[int, int]
-
-
-def _sorted(old: Sequence[Unit]) -> tuple[list[Message], _Earlier, list[Unit], int]:
-    """(messages that stay word for word, the earlier state, units that go, messages of those that are small talk)."""
-    spoken: list[Message] = []
-    gone: list[Unit] = []
-    facts, stood_for, small = Facts(), (0, 0), 0
-    talk: list[str] = []
-    asked = False  # whether the model's last words were a question: then "ok" is an answer
-    idle = False  # whether the user's last words were small talk
-    for unit, after in zip_longest(old, old[1:]):
-        head = unit.head
-        answered = after is not None and after.head.role == "assistant"  # in what was compacted before nothing is
-        if (state := _state_of(head)) is not None:
-            stood_for = reading.stands_for(state) or (0, 0)
-            facts = reading.read(state)
-            spoken += _without_state(head)
-        elif head.role == "assistant":
-            gone.append(unit)
-            small += idle and not head.calls
-            asked = head.text.rstrip().endswith(("?", "？")) or bool(head.calls)
-        elif head.role == "user" and answered and not asked and "\n" not in head.text and sayings.small(head.text):
-            gone.append(unit)
-            talk.append(head.text.strip())
-            small += 1
-            idle = True
-        elif head.role != "tool":
-            spoken.append(_words(head))
-            idle = False
-    for words in talk:
-        facts.small_talk.setdefault(words, 0)
-    return spoken, _Earlier(facts, stood_for), gone, small
-
-
-def _state_of(message: Message) -> str | None:
-    """The state that a message of the user's holds; None if it holds none."""
-    if message.role != "user":
-        return None
-    texts: Iterable[str] = (part.text for part in message.parts if isinstance(part, Text))
-    return next((text for text in texts if reading.stands_for(text)), None)
-
-
-def _without_state(message: Message) -> list[Message]:
-    """What else stands in the message with the state: both APIs may have made one message of several."""
-    parts = tuple(part for part in message.parts if not (isinstance(part, Text) and reading.stands_for(part.text)))
-    return [_words(message._replace(parts=parts, extra={}))] if parts else []
-
-
-def _words(message: Message) -> Message:
-    """The message with what it shows named instead of shown; the very same if it is all text."""
-    if not any(isinstance(part, Attachment) for part in message.parts):
-        return message
-    parts = [
-        Text(stand_in(part)) if isinstance(part, Attachment) else part
-        for part in message.parts
-        if not isinstance(part, Attachment) or stand_in(part)
-    ]
-    return message._replace(parts=tuple(parts), extra={})
 
 
 def _inside(summary: str) -> str:

@@ -67,8 +67,7 @@ class Agent:
         self.room.use(target.window)
         self.target = target
         self._model = wire.connect(target, self.limits)
-        if self.conversation.model != target.name:
-            self.conversation.use(target.name)
+        self.conversation.use(target.name, target.window)
 
     async def turn(self, prompt: str | None, queued: str = "") -> None:
         """Take a prompt, or go on where the log ends, until the model calls nothing more. Halted: the budget is gone.

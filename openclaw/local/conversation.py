@@ -18,6 +18,7 @@ from openclaw.context.window import Seen
 from openclaw.errors import BadInput
 from openclaw.local.log import Log
 from openclaw.units import utc
+from openclaw.usage.ledger import count
 
 SAMPLES = 20  # calls that say what an estimate is worth, the latest
 
@@ -46,7 +47,7 @@ class Conversation:
         self.messages: list[Message] = []
         self.started: set[str] = set()
         self.queued: dict[str, str] = {}  # by its id
-        self.model = ""
+        self.model, self.window = "", 0
         self.tokens_used = 0
         self.cost_usd = 0.0
         self.first: int | None = None  # tokens of the first request
@@ -110,9 +111,10 @@ class Conversation:
         self._rewrite([*messages, *since], undone=what)
         return what
 
-    def use(self, model: str) -> None:
-        """The model from now on."""
-        self._do({"type": "model", "model": model})
+    def use(self, model: str, window: int = 0) -> None:
+        """The model from now on, with the tokens of its window; 0: nobody knows."""
+        if (model, window) != (self.model, self.window):
+            self._do({"type": "model", "model": model, **({"window": window} if window else {})})
 
     def note(self, what: str, **data: Any) -> None:
         """Something for people who read the log: it changes nothing."""
@@ -230,7 +232,7 @@ class Conversation:
                 self.messages = [*mark.messages, *self.messages[mark.length :]]
                 self._measured, self._sent = None, 0
         elif kind == "model":
-            self.model = str(entry.get("model") or "")
+            self.model, self.window = str(entry.get("model") or ""), count(entry.get("window"))
 
     def _count(self, message: Message, entry: dict[str, Any]) -> None:
         used = message.usage

@@ -16,13 +16,16 @@ def read(path: str, start: int) -> Read:
     data, end = whole_lines(path, start)
     found: list[Turn] = []
     compacted: bool | None = None
+    window: int | None = None
     for line in data:
         if b'"rewrite"' in line and parsed(line).get("type") == "rewrite":
             compacted = True
         elif b'"usage"' in line and (turn := _turn(parsed(line))):
             found.append(turn)
             compacted = False
-    return Read(found, end, compacted)
+        elif b'"model"' in line and (told := parsed(line)).get("type") == "model":
+            window = count(told.get("window")) or window
+    return Read(found, end, compacted, window=window)
 
 
 def inside(known: Transcript) -> Iterable[str]:

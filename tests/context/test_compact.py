@@ -252,3 +252,15 @@ def test_what_a_state_says_is_read_back_and_said_again() -> None:
     assert facts.tools["Edit"] == ["file_path", "old_string", "new_string"]
     again = written(facts, 400, estimate, 13, 1)
     assert sorted(again.split("\n")[1:]) == sorted(text.split("\n")[1:])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Wir haben entschieden, SQLite zu nehmen.", "On a décidé de garder le nom.", "Decidimos usar Postgres.",
+        "Решили: используем Postgres.", "我们决定使用 SQLite。", "SQLite를 쓰기로 결정했다.",
+        "Zdecydowaliśmy się na Rust.", "Besloten: we nemen Go.", "Foi decidido usar Go.", "Вирішили лишити назву.",
+    ],
+)  # fmt: skip
+def test_a_decision_is_one_in_other_languages(text: str) -> None:
+    assert sayings.decisions(f"Something before.\n{text}\nSomething after.") == [text]

@@ -21,6 +21,8 @@ def test_it_works_answers_and_is_idle_with_real_usage(local: Local) -> None:
     local.until(row["id"], "idle")
     assert local.box.json("result", row["id"])["result"]["output"] == "It says:\nthe note"
     until(lambda: local.figures(row["id"]) == (1231 + 1305, 1300, 100))
+    context = local.box.json("context", row["id"])["context"]
+    assert (context["limit"], context["percent"]) == (32_768, 4), "its window is the model's, not the default"
     assert local.api.turns[0].body["model"] == "qwen2.5:7b"
     assert local.api.turns[1].has("1\tthe note")
     assert row["model"] == MODEL

@@ -13,7 +13,7 @@ from openclaw.context.tokens import Counter
 from openclaw.errors import OpenclawError
 from openclaw.settings import Settings
 from openclaw.tasks import globs
-from openclaw.tasks.prepare import Task, everything, prepare
+from openclaw.tasks.prepare import Task, everything, prepare, recounted
 from openclaw.tasks.request import Request
 
 
@@ -200,6 +200,22 @@ def test_a_model_of_another_family_counts_more(place: Place) -> None:
         for flags in ({}, {"agent": "claude"}, {"agent": "claude", "model": "claude-haiku-4-5"})
     )
     assert abs(claude / plain - 1.18) < 0.01 and abs(haiku / plain - 1.27) < 0.01
+
+
+def test_the_model_that_was_chosen_counts_it_again(place: Place) -> None:
+    place.put("work/a.md", words(1000))
+    factor = {"dear": 2.0}
+    place.counter = Counter(
+        str(place.root / "cache"), {}, lambda environ: None, lambda model: factor.get(model or "", 1.0)
+    )
+    task = place.prepare(inject=("a.md",))
+    dear = recounted(task._replace(model="dear", limit=9000), place.counter)
+    assert abs(dear.tokens / task.tokens - 2) < 0.01 and dear.injected[0].tokens == 2 * task.injected[0].tokens
+    with pytest.raises(OpenclawError) as caught:
+        recounted(task._replace(model="dear", limit=dear.tokens - 1), place.counter)
+    assert caught.value.code == "over_token_limit" and "for dear the task has about" in caught.value.message
+    [more] = re.findall(r"--max-inject-tokens (\d+)", caught.value.hint)
+    assert recounted(task._replace(model="dear", limit=int(more)), place.counter).tokens == dear.tokens
 
 
 def test_exact_near_the_limit(place: Place) -> None:

@@ -19,7 +19,9 @@ DECIDED = re.compile(
     r"|settled on|(?:I|we|I've|we've) (?:chose|chosen|opted)"
     r"|chose to|we(?:'ll| will) (?:go with|use|keep|stick)|(?:let's|I'll|I will|going to) go with|conclusion"
     r"|final(?:ly)? choice"
-    r"|from now on|entscheid\w+|décid\w+|decisión|decisione)\b|決定|决定|решен[оие]",
+    r"|from now on|entscheid\w+|entschieden|décid\w+|decisi(?:ón|one|ones)|decidi(?:do|mos|u|to)|deciso|decisão"
+    r"|besloten|besluit|zdecydowa\w+|decyzj\w+|реш(?:ен[оие]|или|аем)|вирішен\w+|вирішили|рішення|kararlaştır\w+)\b"
+    r"|決定|决定|决策|決めました|결정",
     re.I,
 )
 LEANING = re.compile(
