@@ -18,7 +18,7 @@ from openclaw.usage.savings import savings as compared
 from openclaw.usage.timeline import Timeline
 from openclaw.usage.words import amount, bound, dollars, percent, short
 
-MODELS = 6  # with a colour of their own; the others share one
+MODELS = STONE  # the colours before it are those of single models; the others share it
 DOLLARS, PERCENT = "$,.2~f", ".0f"  # how an axis is written
 WARN = 0.8  # of a budget
 TYPES, JOBS, COMPACTIONS = 10, 10, 24  # that are shown
@@ -63,7 +63,9 @@ def cost(view: View, time: Timeline) -> Card:
     if not paid:
         return Card(title, "", _none("nothing was paid yet"))
     own = {model: colour for colour, model in enumerate(paid[:MODELS])}
-    names = [html.named(model)[:60] for model in own] + ([f"{len(paid) - MODELS} others"] if len(paid) > MODELS else [])
+    names = [html.named(model)[:60] for model in paid[: MODELS + 1]]
+    if len(paid) > MODELS + 1:
+        names[MODELS] = f"{len(paid) - MODELS} others"
     columns = defaultdict[tuple[str, int], float](float)
     for (day, model), sums in view.sums("day", "model"):
         if sums.cost_usd and day in time.at:
@@ -165,7 +167,7 @@ def savings(view: View, baseline: str) -> Card:
         for (name, usd), colour in zip(rows.items(), (BLUE, PALE), strict=True)
     ]
     share = "" if found.saved_percent is None else f" ({found.saved_percent:g} %)"
-    said = f"{dollars(found.saved_usd)}{share} beside the very same turns {parts[1].at}"
+    said = f"{dollars(found.saved_usd)} saved{share}, beside the very same turns {parts[1].at}"
     if found.flat_usd_per_month:
         said += f"; beside that {dollars(found.flat_usd_per_month)} a month for flat rates"
     return Card(title, said, charts.bars(parts, DOLLARS))

@@ -88,7 +88,7 @@ def test_it_shows_what_the_ledger_has_and_says_what_is_out_of_bounds(store: sqli
     assert f"{dollars(paid)}\npaid" in page.words
     assert "research: 1 done" in page.words and "3 saved 89.5 % of their tokens" in page.words
     assert "local: 0 % now" in page.words and "local: 80 % meant" in page.words
-    assert "beside the very same turns all on sonnet" in page.words
+    assert "saved (-66.7 %), beside the very same turns all on sonnet" in page.words
     assert "310 tokens of 150 tokens" in page.words
     assert "2 turns have no known price" in page.words
     day = f"{TODAY:%b} {TODAY.day}"
