@@ -125,7 +125,10 @@ def _routed(role: Role, settings: Settings) -> Choice:
     """What the routing says, by what the role is for and what was learned of such work."""
     from openclaw.models import choosing  # YAML, and only where nobody has named one
 
-    store = db.connect(settings.database) if os.path.exists(settings.database) else None
+    try:
+        store = db.connect(settings.database) if os.path.exists(settings.database) else None
+    except OpenclawError:  # in a sandbox: nothing was learned then
+        store = None
     try:
         about = f"{role.name}: {role.description}"
         seed = settings.get("route.seed")

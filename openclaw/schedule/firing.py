@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple
 
 from openclaw import processes
@@ -101,7 +102,8 @@ def tidy(fleet: Fleet) -> None:
     if trials.unfinished(fleet.store):
         from openclaw.sessions import trial  # YAML, and only while one runs
 
-        trial.collect(fleet)
+        with suppress(OpenclawError):  # rules or prices that can't be read: `trial status` says so, and jobs go on
+            trial.collect(fleet)
     SessionRunner(fleet).sweep(runs.sessions_left(fleet.store))
     before = utc(fleet.clock() - fleet.settings.get("cron.keep_for"))
     if old := runs.older(fleet.store, before):

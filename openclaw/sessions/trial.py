@@ -71,7 +71,8 @@ def given(
     if drawn is None or drawn.pair is None:
         return task, environ
     if agent.name == "local" and not environ.get(routed.FALLBACKS):
-        choice = routed.decided(fleet, task.text, drawn.pair.kind, agent.name, task.tokens)
+        type = "" if task.type == routed.UNTYPED else task.type
+        choice = routed.decided(fleet, task.text, type, agent.name, task.tokens)
         names = [step.told for step in choice.chain if step.told != drawn.told]
         environ = environ | {routed.FALLBACKS: ",".join(names[:3])}
     return task._replace(model=drawn.told), environ
