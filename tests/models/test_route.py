@@ -137,6 +137,6 @@ def test_what_is_left_of_the_budget_says_what_a_run_may_cost(box: Box) -> None:
     found = route(box, "Fix the bug in the parser", env=env)
     assert found["model_tier"] == "cheap"  # all that is better costs more
     [why] = [each["why"] for each in found["rejected"] if each["model"] == "deepseek"]
-    assert "and $0.02 of the budget are left" in why
+    assert "and $0.02 of the budget of the day are left" in why
     store.execute("UPDATE turns SET cost_usd = 11")
     assert "$0.00 of the budget are left" in box.cli("route", "Fix the bug", env=env, exit=5).stderr
