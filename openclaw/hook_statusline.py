@@ -1,4 +1,4 @@
-"""What `openclaw-hook statusline` prints below a main agent's input: its context, and its sub-agents.
+"""What `openclaw-hook statusline` prints below a main agent's input: its context, its sub-agents, what is unread.
 
 The program runs it all the time: standard library only, and whatever is missing is left out. Nothing is written but
 what the program tells here, and nowhere else: how much of its subscription is used.
@@ -35,12 +35,14 @@ def parsed(read: Callable[[], bytes]) -> Any:
 
 
 def line(environ: Mapping[str, str], data: Any) -> str:
-    """`openclaw 42% context · 3 sub-agents: 1 waiting, 2 working · k3v9tq asks Bash: make`, with a line end."""
+    """`openclaw 42% context · 2 sub-agents: 1 waiting, 1 idle · k3v9tq asks Bash: make · inbox 1: heartbeat`, with a
+    line end."""
     parts = [context(data)]
     if id := environ.get("OPENCLAW_SESSION_ID"):
         parts.append(f"sub-agent {id}")
     else:
-        parts += fleet(live(places.state_dir(environ)))
+        state_dir = places.state_dir(environ)
+        parts += [*fleet(live(state_dir)), inbox(state_dir)]
     return f"openclaw {' · '.join(filter(None, parts))}".rstrip() + "\n"
 
 
@@ -63,9 +65,26 @@ def fleet(rows: list[tuple[str, str, str]]) -> list[str]:
     waiting = [(id, asks) for id, state, asks in rows if state == "waiting"]
     if waiting:
         id, asks = waiting[0]
-        asks = " ".join("".join(c if c.isprintable() else " " for c in asks).split())
+        asks = plain(asks)
         parts.append(f"{id} asks {asks[:ASKS]}".strip() if asks else f"{id} waits for you")
     return parts
+
+
+def plain(text: str) -> str:
+    """As part of one line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def inbox(state_dir: str) -> str:
+    """How much of what scheduled jobs had to say nobody has read, and who said the newest; empty for nothing."""
+    from openclaw.store import news
+
+    try:
+        os.stat(path := os.path.join(state_dir, places.DATABASE))
+        count, title = news.unread(sqlite3.connect(path, timeout=BUSY_SECONDS))
+    except (sqlite3.Error, OSError):
+        return ""
+    return f"inbox {count}: {plain(title)[:ASKS]}" if count else ""
 
 
 def live(state_dir: str) -> list[tuple[str, str, str]]:

@@ -60,6 +60,7 @@ DECLARED = {
         Setting("models.subscriptions", "text", "", "the flat rates you pay, by their names in models.yaml"),
         Setting("route.agents", "text", "local", "programs whose model is chosen by `openclaw route` if none is named"),
         Setting("route.seed", "text", "", "chooses models the same way each time; empty: by chance where that teaches"),
+        Setting("check.timeout", "duration", 600.0, "how long the command of --check may take"),
         Setting("savings.baseline", "text", "sonnet", "the model that `openclaw savings` compares with"),
         Setting("alerts.injected_per_turn", "count", 300, "tokens injected for a sub-agent, on average over its turns"),
         Setting("alerts.main_share", "count", 70, "percent of all tokens that main sessions may use"),
@@ -88,6 +89,8 @@ DECLARED = {
         Setting("cron.tries", "count", 3, "how often a failed run of a job is tried in all"),
         Setting("cron.pause_after", "count", 3, "failed firings in a row after which a job is paused"),
         Setting("cron.keep_for", "duration", 90 * 86400.0, "how long runs and what was read of the inbox stay"),
+        Setting("cron.announce_turn", "flag", False, "what is announced begins a turn of the idle main agent"),
+        Setting("cron.desktop", "flag", True, "what is announced is shown on the desktop too, where there is one"),
         Setting("local.model", "text", "", "the model of the agent `local` when none is named"),
         Setting("local.fallback_model", "text", "", "the models it goes on with, in turn, when one can't be reached"),
         Setting("local.url", "text", "", "the base URL of its models, instead of their endpoint's"),
@@ -99,8 +102,13 @@ DECLARED = {
             "local.result_tokens", "count", 5000, "what it is shown of a tool's result; longer ones are kept aside"
         ),
         Setting("local.command_limit", "duration", 120.0, "time limit of its commands when it names none"),
-        Setting("roles.model", "text", "", "the model of roles whose file names none, as endpoint/model"),
-        Setting("roles.summarizer", "text", "", "the model that summarises; empty: summaries are made without one"),
+        Setting(
+            "roles.model",
+            "text",
+            "",
+            "the model of roles whose file names none, as endpoint/model; empty or auto: by `openclaw route`",
+        ),
+        Setting("roles.summarizer", "text", "", "the model that summarises; auto: by `openclaw route`; empty: none"),
         Setting("roles.timeout", "duration", 120.0, "time limit of a role that runs once, if its file says nothing"),
         Setting("roles.retries", "count", 2, "how often a role tries again when its model can't be reached"),
         Setting(

@@ -28,6 +28,7 @@ KEPT = (
     "tool_name",
     "tool_input",
     "prompt_id",
+    "model",
 )
 NEEDED = (*KEPT, "hook_event_name", "session_id", "transcript_path", "cwd", "agent_id")  # of a report that waits
 
@@ -64,13 +65,18 @@ def take_session(store: sqlite3.Connection, id: str, data: dict[str, Any], repor
             columns["status_file"] = path  # its state stands in the conversation itself
         elif reporter == "claude-hooks" and not status_file:
             columns["status_file"] = find_status_file(path, str(data["session_id"]))
+    if name == events.HOP:
+        events.event(store, id, name, _kept(data), at)
     if "reported_state" in columns or name == "SessionEnd":
         if not at or at > newest:
             events.report(store, id, reporter, columns, at)
-        kept = {key: data[key] for key in KEPT if data.get(key) is not None}
-        events.event(store, id, name, json.dumps(kept, ensure_ascii=False), at)
+        events.event(store, id, name, _kept(data), at)
     now = columns.get("reported_state", state)
     return now if now != state else ""
+
+
+def _kept(data: dict[str, Any]) -> str:
+    return json.dumps({key: data[key] for key in KEPT if data.get(key) is not None}, ensure_ascii=False)
 
 
 def change(name: str, data: dict[str, Any], state: str, asks: str) -> dict[str, str]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from openclaw import render
+from openclaw.errors import BadInput
 from openclaw.sessions.fleet import Fleet
 from openclaw.settings import Settings
 from openclaw.store import sessions
@@ -23,6 +25,18 @@ def named(owner: Fleet, words: Sequence[str]) -> list[Session]:
     """The sessions that these ids, prefixes or names mean, each once."""
     found = [sessions.find(owner.store, word) for word in words]
     return list({s.id: s for s in found}.values())
+
+
+def write_out(option: str, file: str, text: str) -> str:
+    """Write a document where a person wants it, whole or not at all; its path. BadInput where that can't be."""
+    from openclaw.continuity.files import write  # few write any
+
+    path = os.path.abspath(os.path.expanduser(file))
+    try:
+        write(path, text, 0o644)
+    except OSError as error:
+        raise BadInput(f"{option} {file[:200]}: {error.strerror}", "name a file in a folder that is there") from error
+    return path
 
 
 def json_argument(parser: ArgumentParser) -> None:

@@ -64,6 +64,7 @@ def spawn_arguments(parser: ArgumentParser) -> None:
     add("--from", metavar="FILE", dest="from_file", help="many at once: a YAML or JSON list, or a markdown checklist")
     add("--prefix", choices=KINDS, help="what the program sends beside the prompt, else as the type says")
     add("--sandbox", action="store_true", help="enclose it with bubblewrap: only its scope is there, for every program")
+    add("--check", metavar="CMD", help="a command line that says by its exit status whether the work is good")
     add("--queue", action="store_true", help="wait for a place instead of being refused")
     add("--wait", action="store_true", help="wait for the end and print the result")
     add("--dry-run", action="store_true", help="show files, tokens and scope; start nothing")
@@ -177,4 +178,4 @@ def _finish(fleet: Fleet, started: Sequence[Session], many: bool, json: bool) ->
             render.out(line(item.session))
             if item.output and not many:
                 render.out(item.output)
-    return verdict(found, timed_out)
+    return verdict(fleet, found, timed_out)

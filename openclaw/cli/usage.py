@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import os
 from argparse import ArgumentParser
 from collections.abc import Sequence
 
 from openclaw import render
 from openclaw.cli.context import fleet as open_fleet
-from openclaw.cli.context import json_argument
+from openclaw.cli.context import json_argument, write_out
 from openclaw.errors import BadInput
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import settle_usage
 from openclaw.store import figures, ledger
 from openclaw.store.ledger import Sums
 from openclaw.usage import budgets as limits
-from openclaw.usage import costs, imports
+from openclaw.usage import calibrations, costs, imports
 from openclaw.usage import metrics as made
 from openclaw.usage.metrics import Figure, View
+from openclaw.usage.words import amount, bound, dollars
 
-BARS = "▏▎▍▌▋▊▉█"
 COLUMNS = ("turns", "input", "cache_write", "cache_read", "output", "cost_usd", "unpriced")
 
 
@@ -40,6 +39,7 @@ def usage(action: str, path: str | None, json: bool) -> int:
         return budgets.show(fleet, json)
     settings = fleet.settings
     done = imports.take(fleet.store, imports.places(settings.environ, settings.home, path))
+    calibrations.refresh(fleet.store)
     if problem := costs.fill(fleet.store, settings):
         render.warn(problem)
     if done.odd:
@@ -59,12 +59,19 @@ def metrics_arguments(parser: ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--csv", action="store_true", help="the lines as CSV")
     form.add_argument("--plot", action="store_true", help="draw the tokens of each line")
+    form.add_argument("--html", metavar="FILE", help="write all of it as one page with charts")
     json_argument(parser)
 
 
-def metrics(filter: str | None, period: str | None, by: str | None, csv: bool, plot: bool, json: bool) -> int:
+def metrics(
+    filter: str | None, period: str | None, by: str | None, csv: bool, plot: bool, html: str | None, json: bool
+) -> int:
     """Figures with the bounds they should keep; where one doesn't, what to do. Then what was used, by day or --by."""
     fleet, view = _view(period)
+    if html:
+        from openclaw.cli.page import write  # what draws is loaded only for it
+
+        return write(fleet, view, html, json)
     names = [filter] if filter else list(made.OVERVIEW)
     found = [figure for name in names for figure in made.FILTERS[name](view)]
     lines = view.sums(by or "day")
@@ -78,7 +85,12 @@ def metrics(filter: str | None, period: str | None, by: str | None, csv: bool, p
         return 0
     _figures(found)
     render.out()
-    _plot(lines) if plot else _lines(by or "day", lines)
+    if plot:
+        from openclaw.cli.plot import bars
+
+        bars(by or "day", lines, fleet.now()[:10])
+    else:
+        _lines(by or "day", lines)
     _remarks(fleet, view)
     return 0
 
@@ -147,13 +159,7 @@ def audit(month: str | None, out: str | None, json: bool) -> int:
     month = month or fleet.now()[:7]
     found = audits.audit(view._replace(period=audits.month_of(month)), month)
     if out:
-        from openclaw.continuity.files import write
-
-        path = os.path.abspath(os.path.expanduser(out))
-        try:
-            write(path, audits.markdown(found), 0o644)
-        except OSError as error:
-            raise BadInput(f"--out {out[:200]}: {error.strerror}", "name a file in a folder that is there") from error
+        write_out("--out", out, audits.markdown(found))
     if json:
         lines = [line.as_json() for line in found.lines]
         render.document({"month": month, "lines": lines, "failed": len(found.failed), "remarks": found.remarks})
@@ -168,6 +174,7 @@ def _view(period: str | None) -> tuple[Fleet, View]:
     """The ledger, brought up to date first."""
     fleet = open_fleet()
     settle_usage(fleet)
+    calibrations.refresh(fleet.store)
     if problem := costs.fill(fleet.store, fleet.settings):
         render.warn(problem)
     now = fleet.now()
@@ -182,25 +189,10 @@ def _view(period: str | None) -> tuple[Fleet, View]:
 def _figures(found: Sequence[Figure]) -> None:
     rows = []
     for figure in found:
-        bound = "" if figure.limit is None else f"{'≥' if figure.least else '≤'} {_amount(figure.limit, figure.unit)}"
         verdict = {True: "ok", False: "warn", None: ""}[figure.ok]
-        rows.append((figure.name, _amount(figure.value, figure.unit), bound, verdict,
+        rows.append((figure.name, amount(figure.value, figure.unit), bound(figure), verdict,
                      f"→ {figure.action}" if figure.ok is False else ""))  # fmt: skip
     render.table(("FIGURE", "NOW", "BOUND", "", "DO"), rows, styled="", right=("NOW", "BOUND"))
-
-
-def _amount(value: float | None, unit: str) -> str:
-    if value is None:
-        return "–"
-    if unit == "$":
-        return dollars(value)
-    number = f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:,.1f}"
-    return f"{number} %" if unit == "%" else number
-
-
-def dollars(value: float) -> str:
-    """`$16.54`, `-$3.21`."""
-    return f"{'-' if value < 0 else ''}${abs(value):,.2f}"
 
 
 def _lines(by: str, lines: Sequence[tuple[tuple[str, ...], Sums]]) -> None:
@@ -211,19 +203,6 @@ def _lines(by: str, lines: Sequence[tuple[tuple[str, ...], Sums]]) -> None:
     ]  # fmt: skip
     headers = (by.upper(), "TURNS", "INPUT", "CACHE WRITE", "CACHE READ", "OUTPUT", "COST")
     render.table(headers, rows, right=headers[1:])
-
-
-def _plot(lines: Sequence[tuple[tuple[str, ...], Sums]]) -> None:
-    """A bar for each line, as long as its tokens; eighths of a character where it ends."""
-    names = [render.clean(key[0] or "–") for key, _ in lines]
-    width, most = max(map(render.display_width, names), default=0), max((s.tokens for _, s in lines), default=0)
-    for name, (_, sums) in zip(names, lines, strict=True):
-        eighths = round(sums.tokens / most * 50 * 8) if most else 0
-        bar = BARS[-1] * (eighths // 8) + (BARS[eighths % 8 - 1] if eighths % 8 else "")
-        pad = " " * (width - render.display_width(name))
-        render.out(
-            f"{name}{pad} {render.paint(bar, 'idle')}{' ' * (51 - len(bar))}{sums.tokens:>13,}  ${sums.cost_usd:,.2f}"
-        )
 
 
 def _csv(by: str, lines: Sequence[tuple[tuple[str, ...], Sums]]) -> None:

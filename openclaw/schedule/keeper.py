@@ -74,7 +74,10 @@ class Keeper:
         except OpenclawError as error:  # a time zone that is gone, say
             self._pause(job, error.message)
             return [], False
-        if spec.timing is None or spec.never or not spec.enabled or job.paused:
+        if spec.never:  # it was planned, so it could be run before
+            self._pause(job, spec.never)
+            return [], False
+        if spec.timing is None or not spec.enabled or job.paused:
             jobs.update(self.store, id, utc(now), next_at=None)
             return [], False
         done = plan(spec.timing, id, job.cursor, now, spec.catch_up, self.rules.grace)
@@ -250,6 +253,9 @@ class Keeper:
             if errand.way == "main" and errand.state != "waiting":
                 done = errand.state == "delivered"
                 return Outcome("done" if done else "failed", errand.why, again=False)
+            if errand.way == "main" and errand.why != run.reason:
+                with db.transaction(self.store):  # for whoever asks what it waits for
+                    runs.update(self.store, run.number, reason=errand.why)
         return None
 
     def _end(self, run: Run, outcome: Outcome) -> None:
@@ -302,25 +308,23 @@ class Keeper:
         fresh = runs.get(self.store, run.number) or run
         if state == "done":
             jobs.update(self.store, job.id, utc(self.clock()), failures=0)
-            announce.result(self.store, job, spec_of(job), fresh, result, self.clock())
+            announce.result(self.store, job, spec_of(job), fresh, result, self.rules.turn, self.clock())
             if spec_of(job).delete_after and not run.by_hand:
                 jobs.delete(self.store, job.id)
         elif state == "failed":
             failures = job.failures + (0 if run.by_hand else 1)
             jobs.update(self.store, job.id, utc(self.clock()), failures=failures)
-            announce.failure(self.store, job, fresh, self.clock())
+            announce.failure(self.store, job, fresh, self.rules.turn, self.clock())
             if failures >= self.rules.pause_after and not job.paused and not run.by_hand:
-                self._pause(job, f"{failures} firings in a row failed, the last: {reason}")
+                self._pause(job, f"{failures} firings in a row failed, the last: {reason}", fresh)
 
     def _skip(self, run: Run, reason: str) -> bool:
         self._close(run, "skipped", reason)
         return True
 
-    def _pause(self, job: Job, why: str) -> None:
-        now = utc(self.clock())
-        jobs.update(self.store, job.id, now, paused=why, next_at=None)
-        inbox.add(self.store, now, "alert", f"{job.name} is paused",
-                  f"{why}\n`openclaw cron enable {job.id}` has it go on.", job.workspace)  # fmt: skip
+    def _pause(self, job: Job, why: str, run: Run | None = None) -> None:
+        jobs.update(self.store, job.id, utc(self.clock()), paused=why, next_at=None)
+        announce.paused(self.store, job, why, run, self.clock())
 
 
 def _active(spec: Spec, due: float) -> bool:

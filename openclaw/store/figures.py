@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
+from openclaw.store.events import HOP
+
 
 class Injected(NamedTuple):
     """Sessions of one type: how many, and tokens injected on average, for each session and for each of its turns."""
@@ -57,6 +59,14 @@ def compactions(connection: sqlite3.Connection, since: str, until: str) -> list[
     return [(int(row[0]), int(row[1])) for row in rows]
 
 
+def fallbacks(connection: sqlite3.Connection, since: str, until: str) -> int:
+    """How often a model has failed and another has gone on with its work."""
+    row = connection.execute(
+        "SELECT count(*) FROM events WHERE name = ? AND substr(at, 1, 10) BETWEEN ? AND ?", (HOP, since, until)
+    ).fetchone()
+    return int(row[0])
+
+
 def skills(connection: sqlite3.Connection, since: str, until: str) -> list[tuple[str, int, float]]:
     """Skills with how often they were used, and their tokens on average."""
     rows = connection.execute(
@@ -65,6 +75,36 @@ def skills(connection: sqlite3.Connection, since: str, until: str) -> list[tuple
         (since, until),
     )
     return [(str(row[0]), int(row[1]), float(row[2])) for row in rows]
+
+
+def outcomes(connection: sqlite3.Connection, since: str, until: str) -> list[tuple[str, str, int]]:
+    """Sessions that began on these days: how many of each type and status."""
+    rows = connection.execute(
+        "SELECT type, status, count(*) FROM sessions WHERE substr(created_at, 1, 10) BETWEEN ? AND ? GROUP BY 1, 2",
+        (since, until),
+    )
+    return [(str(row[0]), str(row[1]), int(row[2])) for row in rows]
+
+
+class JobSums(NamedTuple):
+    """Firings of one job that were begun: how many, how many of them failed, and what they used."""
+
+    job: str
+    runs: int
+    failed: int
+    tokens: int
+    cost_usd: float
+
+
+def jobs(connection: sqlite3.Connection, since: str, until: str, most: int) -> list[JobSums]:
+    """The jobs that used most on these days, dearest first."""
+    rows = connection.execute(
+        "SELECT job, count(*), sum(state = 'failed'), sum(tokens_used), sum(cost_usd) FROM runs"
+        " WHERE started_at IS NOT NULL AND substr(due, 1, 10) BETWEEN ? AND ? GROUP BY job_id"
+        " ORDER BY 5 DESC, 4 DESC, 2 DESC, 1 LIMIT ?",
+        (since, until, most),
+    )
+    return [JobSums(*row) for row in rows]
 
 
 def misdated(connection: sqlite3.Connection, today: str) -> int:

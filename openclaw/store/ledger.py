@@ -14,7 +14,7 @@ GROUPS = {
     "model": "d.model",
     "agent": "coalesce(s.agent, d.agent)",
     "type": "coalesce(s.type, 'main')",
-    "role": "coalesce(s.role, '')",
+    "role": "coalesce(CASE WHEN d.session_id != '' THEN nullif(d.conversation, '') END, s.role, '')",
     "session": "coalesce(nullif(d.session_id, ''), d.conversation)",
 }
 
@@ -38,6 +38,10 @@ class Sums(NamedTuple):
     @property
     def tokens(self) -> int:
         return self.sent + self.output
+
+    def plus(self, other: Sums) -> Sums:
+        """Both groups together."""
+        return Sums(*(a + b for a, b in zip(self, other, strict=True)))  # type: ignore[arg-type]  # field by field
 
 
 NOTHING = Sums(0, 0, 0, 0, 0, 0.0, 0)

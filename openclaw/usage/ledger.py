@@ -127,13 +127,15 @@ def _until(store: sqlite3.Connection, agent: str, now: float) -> str:
 # --- what the forms have in common
 
 
-def whole_lines(path: str, start: int) -> tuple[list[bytes], int]:
-    """The whole lines after byte `start`, and where they end; all lines when the file has become shorter."""
+def whole_lines(path: str, start: int, most: int = -1) -> tuple[list[bytes], int]:
+    """The whole lines after byte `start`, and where they end; all lines when the file has become shorter.
+
+    `most` are the bytes that are read of them, -1 for all."""
     try:
         with open(path, "rb") as file:
             start = start if start <= os.fstat(file.fileno()).st_size else 0
             file.seek(start)
-            data = file.read()
+            data = file.read(most)
     except OSError:  # removed meanwhile: what was read stays counted
         return [], start
     whole = data.rfind(b"\n") + 1

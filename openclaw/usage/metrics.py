@@ -172,19 +172,32 @@ def cache(view: View) -> list[Figure]:
     ]
 
 
-def models(view: View) -> list[Figure]:
-    """How the turns are spread over the steps of the routing, beside what is meant for each."""
+class Share(NamedTuple):
+    """A step of the routing: the percent of all turns it has had (None: there are none), and what is meant for it."""
+
+    step: str
+    percent: float | None
+    meant: float
+
+
+def shares(view: View) -> list[Share]:
+    """How the turns are spread over the steps of the routing."""
     from openclaw.models import catalogue, rules  # only here is a tier asked for
 
-    known, shares = catalogue.load(view.settings), rules.load(view.settings).shares
-    turns = dict.fromkeys(shares, 0)
+    known, meant = catalogue.load(view.settings), rules.load(view.settings).shares
+    turns = dict.fromkeys(meant, 0)
     for (name,), sums in view.sums("model"):
         model = known.find(name) or next((m for m in known.models.values() if m.id == name), None)
         step = model.tier if model and model.tier in turns else "paid"
         turns[step] = turns.get(step, 0) + sums.turns
     total = sum(turns.values())
-    return [Figure(f"turns on {step} (meant: {shares.get(step, 0):g} %)", _per(100 * n, total), "%")
-            for step, n in turns.items()]  # fmt: skip
+    return [Share(step, _per(100 * n, total), meant.get(step, 0)) for step, n in turns.items()]
+
+
+def models(view: View) -> list[Figure]:
+    """How the turns are spread, beside what is meant."""
+    found = [Figure(f"turns on {each.step} (meant: {each.meant:g} %)", each.percent, "%") for each in shares(view)]
+    return [*found, Figure("fallbacks", float(figures.fallbacks(view.store, *view.period)), "")]
 
 
 def skills(view: View) -> list[Figure]:

@@ -1,4 +1,4 @@
-"""The limits of a subscription as the real Claude Code reports them: in its status line, and at the end of a turn."""
+"""The limits of a subscription as the real Claude Code reports them: in its status line, and in a turn that ends."""
 
 from __future__ import annotations
 

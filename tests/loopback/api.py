@@ -15,9 +15,11 @@ then `api.otherwise`; a callable decides for each turn instead. Everything that 
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -156,8 +158,10 @@ class Api:
         return reply, number
 
     def close(self) -> None:
+        """As when its process is killed: nobody listens, and who waits is cut off."""
         self._http.shutdown()
         self._http.server_close()
+        self._http.cut()
         self.place.close()
 
     def __enter__(self) -> Api:
@@ -173,7 +177,23 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], api: Api) -> None:
         self.api = api
+        self._open: set[socket.socket] = set()
         super().__init__(address, _Handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        found = super().get_request()
+        self._open.add(found[0])
+        return found
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def cut(self) -> None:
+        """End every connection."""
+        for connection in list(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A program that hangs up in the middle is what tests are about."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -124,7 +123,8 @@ def test_each_budget_counts_what_is_its(tmp_path: Path) -> None:
             turn = Turn(f"m{number}", "", f"{day}T10:00:00.000Z", model, False, tokens, 0, 1000, 0)
             turns.add(store, id, "/t", [turn], 1, None)
         first = runs.add(store, "j1", "beat-1", NOW, "running", "", NOW)
-        runs.update(store, first, session_id="bb", attempts=json.dumps([{"session": "aa"}]))
+        for id in ("aa", "bb"):  # it was tried twice
+            runs.update(store, first, session_id=id)
         runs.add(store, "j2", "other", NOW, "done", "", NOW)
     meter = Meter(settings, budgets.load(settings))
     live = meter.spenders(store, sessions.live(store), lambda _: (0.5, 100.0))

@@ -173,6 +173,10 @@ def test_lines_as_csv_and_as_bars(store: sqlite3.Connection, box: Box) -> None:
     assert [(row["day"], row["input"]) for row in rows] == [("2026-11-19", "1000"), (DAY, "10")]
     bars = [line for line in box.cli("metrics", "--plot").stdout.splitlines() if line.startswith("2026-")]
     assert bars[0].count("█") == 50 and bars[1].count("█") == 0 and bars[0].split()[2] == "1,005"
+    add(store, "a", turn(3, 0, 0, 500, 5, at="2026-11-15T10:00:00.000Z"))
+    shown = box.cli("metrics", "--plot").stdout
+    bars = [line.split()[1] for line in shown.splitlines() if line.startswith("2026-")]
+    assert bars == ["░" * 25, "0", "0", "0", "█" * 50, "▊"] and "█ new tokens  ░ from caches" in shown
     assert box.json("metrics", "--by", "model")["rows"][0]["model"] == "claude-opus-4-5-20251101"
 
 
