@@ -138,7 +138,7 @@ def test_each_budget_counts_what_is_its(tmp_path: Path) -> None:
         ("each", "tokens", "bb"): 36.0, ("each", "tokens", "cc"): 24.0,
     }  # fmt: skip
     assert found["day", "tokens", ""].held == (100 - 3) + (100 - 36) + (100 - 24)
-    assert found["beats", "tokens", ""].held == 64.0
+    assert found["beats", "tokens", ""].held == (100 - 3) + (100 - 36)
     assert found["day", "usd", ""].frees_at == "2026-03-15T00:00:00.000Z"
     assert found["month", "tokens", ""].frees_at == "2026-04-01T00:00:00.000Z"
     assert found["each", "tokens", "aa"].frees_at == ""
