@@ -90,7 +90,12 @@ def taken_over(fleet: Fleet, request: Request, agents: Mapping[str, Agent]) -> t
 
 
 def _can(
-    model: Model | None, agent: str, told: str, floor: str, known: Catalogue, agents: Mapping[str, Agent],
+    model: Model | None,
+    agent: str,
+    told: str,
+    floor: str,
+    known: Catalogue,
+    agents: Mapping[str, Agent],
     settings: Settings,
 ) -> bool:
     """Whether a model that takes over answers, and is no less than the task needs at least."""
