@@ -17,7 +17,8 @@ from openclaw.usage.metrics import View
 
 def write(fleet: Fleet, view: View, file: str, json: bool) -> int:
     """Write it, whole or not at all, and say how large it is."""
-    text = page.build(view, _budgets(fleet), fleet.now(), fleet.settings.get("savings.baseline"))
+    known = _budgets(fleet) if view.now else []  # somebody is at work on budgets.yaml, and was told
+    text = page.build(view, known, fleet.now(), fleet.settings.get("savings.baseline"))
     path = write_out("--html", file, text)
     if json:
         render.document({"file": path, "bytes": os.path.getsize(path)})

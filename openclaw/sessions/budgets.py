@@ -65,9 +65,7 @@ class Gauge(Meter):
         """Refused(budget) when these are more than a budget has left; the caller holds the transaction."""
         self.admit(store, live, self.spenders(store, rows, self.needs), now)
 
-    def admit(
-        self, store: sqlite3.Connection, live: Sequence[Session], asking: Sequence[Spender], now: str
-    ) -> None:
+    def admit(self, store: sqlite3.Connection, live: Sequence[Session], asking: Sequence[Spender], now: str) -> None:
         """The same, of anybody who asks."""
         asking = [each for each in asking if each.usd or each.tokens]
         if not asking:
@@ -146,9 +144,7 @@ def tell(fleet: Fleet, found: Sequence[Standing]) -> list[Standing]:
     with db.transaction(fleet.store):
         for standing in passed:
             budget, unit, subject = standing.budget.name, standing.unit, standing.subject
-            if brakes.mark(
-                fleet.store, budget, unit, subject, standing.period, standing.level, standing.limit, now
-            ):
+            if brakes.mark(fleet.store, budget, unit, subject, standing.period, standing.level, standing.limit, now):
                 fresh.append(standing)
                 inbox.add(fleet.store, now, "alert", title(standing), text(standing), fleet.settings.workspace)
     return fresh

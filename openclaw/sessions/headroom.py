@@ -31,7 +31,6 @@ class Hop(NamedTuple):
 
 def barred(fleet: Fleet, agents: Mapping[str, Agent]) -> Barred:
     """Says of a step of the routing why it can't be taken now."""
-    known: dict[str, str] = {}
     standings, gauge = [], None
     if limits.some(fleet.settings):
         from openclaw.sessions import budgets  # only where there are any
@@ -40,11 +39,8 @@ def barred(fleet: Fleet, agents: Mapping[str, Agent]) -> Barred:
         standings = gauge.standings(fleet.store, sessions.live(fleet.store), fleet.now())
 
     def why(step: Step) -> str:
-        if step.agent not in known:
-            limit = quotas.paused(fleet, step.agent, step.told)
-            known[step.agent] = limit.message if limit else ""
-        if known[step.agent]:
-            return known[step.agent]
+        if limit := quotas.paused(fleet, step.agent, step.told):
+            return limit.message
         usd = fleet.settings.get("budgets.hold_usd") if step.usd is None else step.usd
         asking = Spender("", step.told, ("", ""), usd, float(fleet.settings.get("budgets.hold_tokens")))
         for each in standings:
@@ -90,7 +86,12 @@ def taken_over(fleet: Fleet, request: Request, agents: Mapping[str, Agent]) -> t
 
 
 def _can(
-    model: Model | None, agent: str, told: str, floor: str, known: Catalogue, agents: Mapping[str, Agent],
+    model: Model | None,
+    agent: str,
+    told: str,
+    floor: str,
+    known: Catalogue,
+    agents: Mapping[str, Agent],
     settings: Settings,
 ) -> bool:
     """Whether a model that takes over answers, and is no less than the task needs at least."""

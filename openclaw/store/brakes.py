@@ -10,7 +10,13 @@ KEPT_DAYS = 62  # longer than any month
 
 
 def mark(
-    connection: sqlite3.Connection, budget: str, unit: str, subject: str, period: str, level: str, amount: float,
+    connection: sqlite3.Connection,
+    budget: str,
+    unit: str,
+    subject: str,
+    period: str,
+    level: str,
+    amount: float,
     now: str,
 ) -> bool:
     """Note that this is told now; False when it was before. The caller holds the transaction."""

@@ -35,7 +35,12 @@ _COLUMNS = ", ".join(Send._fields)
 
 
 def add(
-    connection: sqlite3.Connection, session_id: str, text: str, sender: str, now: str, command: bool = False,
+    connection: sqlite3.Connection,
+    session_id: str,
+    text: str,
+    sender: str,
+    now: str,
+    command: bool = False,
     not_before: float = 0.0,
 ) -> int:
     """A new message at the end of the session's queue; its number. The caller holds the transaction."""

@@ -19,27 +19,24 @@ def of_sessions(connection: sqlite3.Connection, ids: Sequence[str]) -> Mapping[s
     return {str(row[0]): Sums(*row[1:]) for row in rows}
 
 
+_JOB = "coalesce((SELECT name FROM jobs WHERE id = j.job_id), j.job)"  # as it is called now
+
+
 def of_jobs(connection: sqlite3.Connection, since: str, until: str) -> Mapping[tuple[str, str], Sums]:
     """By id and name of each job: what the sessions of its runs, failed tries too, have spent on these days."""
     rows = connection.execute(
-        "WITH owned (id, job_id) AS ("
-        "SELECT session_id, job_id FROM runs WHERE session_id != ''"
-        " AND (ended_at IS NULL OR ended_at >= :since)"
-        " UNION SELECT json_extract(tried.value, '$.session'), job_id FROM runs, json_each(runs.attempts) tried"
-        " WHERE attempts != '[]' AND (ended_at IS NULL OR ended_at >= :since)"
-        " AND json_extract(tried.value, '$.session') != '')"
-        f" SELECT o.job_id, (SELECT job FROM runs r WHERE r.job_id = o.job_id ORDER BY number DESC LIMIT 1), {_SUMS}"
-        " FROM owned o JOIN daily d ON d.session_id = o.id WHERE d.day BETWEEN :since AND :until GROUP BY o.job_id",
-        {"since": since, "until": until},
+        f"SELECT j.job_id, max({_JOB}), {_SUMS} FROM daily d JOIN session_jobs j ON j.session_id = d.session_id"
+        " WHERE d.day BETWEEN ? AND ? GROUP BY j.job_id",
+        (since, until),
     )
     return {(str(row[0]), str(row[1])): Sums(*row[2:]) for row in rows}
 
 
 def jobs_of(connection: sqlite3.Connection, ids: Sequence[str]) -> Mapping[str, tuple[str, str]]:
-    """By session: id and name of the job whose unfinished run it is."""
+    """By session: id and name of the job whose run it is."""
     marks = ", ".join("?" * len(ids))
     rows = connection.execute(
-        f"SELECT session_id, job_id, job FROM runs WHERE ended_at IS NULL AND session_id IN ({marks})", ids
+        f"SELECT j.session_id, j.job_id, {_JOB} FROM session_jobs j WHERE j.session_id IN ({marks})", ids
     )
     return {str(row[0]): (str(row[1]), str(row[2])) for row in rows}
 

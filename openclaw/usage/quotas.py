@@ -61,7 +61,12 @@ def every(connection: sqlite3.Connection, agent: str = "") -> list[Quota]:
 
 
 def wall(
-    found: Sequence[Quota], model: str, now: float, pause: float, hold: float = 0.0, unseen: Sequence[float] = (),
+    found: Sequence[Quota],
+    model: str,
+    now: float,
+    pause: float,
+    hold: float = 0.0,
+    unseen: Sequence[float] = (),
     more: int = 1,
 ) -> Quota | None:
     """The limit at which `more` sub-agents with this model can't be started: the one that resets last.

@@ -47,7 +47,9 @@ class Meter:
         self._same: dict[tuple[str, str], str | None] = {}
 
     def spenders(
-        self, store: sqlite3.Connection, live: Sequence[Session],
+        self,
+        store: sqlite3.Connection,
+        live: Sequence[Session],
         needs: Callable[[Session], tuple[float, float]] = lambda _: (0.0, 0.0),
     ) -> list[Spender]:
         """These sub-agents, each with what it still may need: of what it needs in all, what it has not spent."""
@@ -72,35 +74,31 @@ class Meter:
         sums = _Figures(store, until, [spender.id for spender in live])
         found = []
         for budget in self.budgets:
-            spent: dict[str, Sums] = {}
-            if budget.per == "session":
-                for spender in live:
-                    if self.subject(budget, spender) is not None:
-                        spent[spender.id] = sums.of_session(spender.id)
-            else:
-                since = now[:10] if budget.per == "day" else now[:8] + "01"
-                rows = (
-                    [(self._job(budget, job), used) for job, used in sums.by_job(since).items()]
-                    if budget.job
-                    else [(self._model(budget, model), used) for (_, model), used in sums.by_model(since)]
-                )
-                for subject, used in rows:
-                    if subject is not None:
-                        spent[subject] = _sum(spent.get(subject, ledger.NOTHING), used)
-                for spender in live:
-                    if (subject := self.subject(budget, spender)) is not None:
-                        spent.setdefault(subject, ledger.NOTHING)
-                if EACH not in (budget.model, budget.job):
-                    spent.setdefault("", ledger.NOTHING)
-            for subject, used in spent.items():
-                holders = () if budget.per == "session" else live
+            holders = () if budget.per == "session" else live
+            for subject, used in self._spent(budget, live, sums, now).items():
                 holding = [each for each in holders if self.subject(budget, each) == subject]
                 for unit, limit in budget.limits.items():
                     amount = used.cost_usd if unit == "usd" else float(fresh(used))
                     held = sum(each.need(unit) for each in holding)
-                    frees = next_period(now, budget.per)
-                    found.append(Standing(budget, unit, limit, amount, held, subject, frees))
+                    frees_at = next_period(now, budget.per)
+                    found.append(Standing(budget, unit, limit, amount, held, subject, frees_at))
         return found
+
+    def _spent(self, budget: Budget, live: Sequence[Spender], sums: _Figures, now: str) -> dict[str, Sums]:
+        """What a budget counts, by subject: also nothing, of those who may still spend it."""
+        subjects = [subject for each in live if (subject := self.subject(budget, each)) is not None]
+        if budget.per == "session":
+            return {id: sums.of_session(id) for id in subjects}
+        since = now[:10] if budget.per == "day" else now[:8] + "01"
+        if budget.job:
+            rows = [(self._job(budget, job), used) for job, used in sums.by_job(since).items()]
+        else:
+            rows = [(self._model(budget, model), used) for (_, model), used in sums.by_model(since)]
+        spent = dict.fromkeys(subjects if EACH in (budget.model, budget.job) else [""], ledger.NOTHING)
+        for subject, used in rows:
+            if subject is not None:
+                spent[subject] = _sum(spent.get(subject, ledger.NOTHING), used)
+        return spent
 
     def subject(self, budget: Budget, spender: Spender) -> str | None:
         """For whom of a budget this one spends; None when it is none of its."""

@@ -139,4 +139,4 @@ def test_what_is_left_of_the_budget_says_what_a_run_may_cost(box: Box) -> None:
     [why] = [each["why"] for each in found["rejected"] if each["model"] == "deepseek"]
     assert "and $0.02 of the budget of the day are left" in why
     store.execute("UPDATE turns SET cost_usd = 11")
-    assert "$0.00 of the budget are left" in box.cli("route", "Fix the bug", env=env, exit=5).stderr
+    assert "$0.00 of the budget of the day are left" in box.cli("route", "Fix the bug", env=env, exit=5).stderr

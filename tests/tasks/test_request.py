@@ -178,3 +178,10 @@ def test_what_is_no_list(text: str, said: str) -> None:
 def test_a_pipe_for_a_task_file_does_not_hang(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert "is a pipe" in bad([{"task_file": str(tmp_path / "pipe")}])
+
+
+def test_a_budget_in_dollars_is_an_amount() -> None:
+    said = [{"task": "a", "budget_usd": "$2.50"}, {"task": "b", "budget_usd": 3}, "c"]
+    assert [request.budget_usd for request in from_list(said, Request(task=""))] == [2.5, 3.0, None]
+    with pytest.raises(BadInput, match="item 1: 'budget_usd' 'lots' is no amount of dollars"):
+        from_list([{"task": "a", "budget_usd": "lots"}], Request(task=""))

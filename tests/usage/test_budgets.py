@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -124,7 +123,8 @@ def test_each_budget_counts_what_is_its(tmp_path: Path) -> None:
             turn = Turn(f"m{number}", "", f"{day}T10:00:00.000Z", model, False, tokens, 0, 1000, 0)
             turns.add(store, id, "/t", [turn], 1, None)
         first = runs.add(store, "j1", "beat-1", NOW, "running", "", NOW)
-        runs.update(store, first, session_id="bb", attempts=json.dumps([{"session": "aa"}]))
+        for id in ("aa", "bb"):  # it was tried twice
+            runs.update(store, first, session_id=id)
         runs.add(store, "j2", "other", NOW, "done", "", NOW)
     meter = Meter(settings, budgets.load(settings))
     live = meter.spenders(store, sessions.live(store), lambda _: (0.5, 100.0))
@@ -138,7 +138,7 @@ def test_each_budget_counts_what_is_its(tmp_path: Path) -> None:
         ("each", "tokens", "bb"): 36.0, ("each", "tokens", "cc"): 24.0,
     }  # fmt: skip
     assert found["day", "tokens", ""].held == (100 - 3) + (100 - 36) + (100 - 24)
-    assert found["beats", "tokens", ""].held == 64.0
+    assert found["beats", "tokens", ""].held == (100 - 3) + (100 - 36)
     assert found["day", "usd", ""].frees_at == "2026-03-15T00:00:00.000Z"
     assert found["month", "tokens", ""].frees_at == "2026-04-01T00:00:00.000Z"
     assert found["each", "tokens", "aa"].frees_at == ""
