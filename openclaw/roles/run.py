@@ -43,6 +43,7 @@ def run_role(
     session: str | None = None,
     scope: Mapping[str, Any] | None = None,
     cache: bool = True,
+    keep: Callable[[RoleResult], bool] = lambda _: True,
 ) -> RoleResult:
     """Ask once. What is not given comes from the role, then from the settings.
 
@@ -50,6 +51,7 @@ def run_role(
     below the current folder); never a command line, which no scope can bind. `session` is whose tokens these are, the
     sub-agent that we run in when none is given. A pure role without tools that was asked the same of the same model is
     not asked again while its answer is kept, unless `cache` is False: such a result has used nothing, and says so.
+    One that was cut off is never kept, nor one that `keep` does not want again.
 
     Unavailable: no model is named, or none could be reached, with what was tried. Refused: the input is over the budget
     (`over_budget`) or the window (`over_window`), or a budget that all spend is used up (`budget`), and nothing was
@@ -90,7 +92,7 @@ def run_role(
     pure = cache and role.pure and not role.tools
     for name in names:
         try:
-            result = _remembered(role, input, name, settings, partial(ask, name)) if pure else ask(name)
+            result = _remembered(role, input, name, settings, partial(ask, name), keep) if pure else ask(name)
         except OpenclawError as error:
             if error.code not in ("model_unreachable", "no_key") or name == names[-1]:
                 raise
@@ -138,8 +140,11 @@ def _routed(role: Role, settings: Settings) -> Choice:
             store.close()
 
 
-def _remembered(role: Role, input: str, model: str, settings: Settings, ask: Callable[[], RoleResult]) -> RoleResult:
-    """What it said to this before, else what it says now. An answer that was cut is not kept."""
+def _remembered(
+    role: Role, input: str, model: str, settings: Settings, ask: Callable[[], RoleResult],
+    keep: Callable[[RoleResult], bool],
+) -> RoleResult:
+    """What it said to this before, else what it says now."""
     results = Results(settings)
     said: list[RoleResult] = []
 
@@ -147,12 +152,16 @@ def _remembered(role: Role, input: str, model: str, settings: Settings, ask: Cal
         said.append(ask())
         return said[0]._asdict() | {"notes": list(said[0].notes)}
 
+    def worth(_: Any) -> Worth | None:
+        made = said[0]
+        return Worth(made.tokens_in + made.tokens_out, made.cost_usd or 0.0) if made.whole and keep(made) else None
+
     found = results.once(
         f"role {role.name}",
         key_of("role", role.prompt, model, input),
         role.cache or results.keep_for,
         compute,
-        worth=lambda it: Worth(it["tokens_in"] + it["tokens_out"], it["cost_usd"] or 0.0) if it["whole"] else None,
+        worth=worth,
     )
     if found.known is None:
         return said[0]

@@ -79,7 +79,7 @@ class Summarizer:
             try:
                 found = run_role(
                     self._role, asked + (more if again else ""), self._model, settings=self._settings,
-                    session=self._session,
+                    session=self._session, keep=lambda it: not _refused(it, messages, must, most),
                 )  # fmt: skip
             except OpenclawError as error:
                 if error.code == "model_unreachable" and self._others:
@@ -89,13 +89,13 @@ class Summarizer:
                 self._give_up(error.message)
                 return None
             self.runs.append(found)
-            text = _bare(found.text)
-            faults = _faults(text, messages, must, most) if found.whole else ["it was cut off"]
-            judged(self._settings, KINDS[NAME], found.model, not faults)
+            faults = _refused(found, messages, must, most)
+            if found.attempts:  # what was kept has been judged when it was made
+                judged(self._settings, KINDS[NAME], found.model, not faults)
             if not faults:
                 self.done = True
                 self.notes.append(f"summarised by {found.model}" + (", at the second attempt" if again else ""))
-                return text
+                return _bare(found.text)
         self._give_up(f"that of {self._model} was thrown away after two attempts ({'; '.join(faults)})")
         return None
 
@@ -137,6 +137,10 @@ def _latest(lines: Sequence[str], tokens: int) -> tuple[str, ...]:
             break
         kept.append(line)
     return tuple(reversed(kept))
+
+
+def _refused(found: RoleResult, messages: Sequence[Message], must: Must, most: int) -> list[str]:
+    return _faults(_bare(found.text), messages, must, most) if found.whole else ["it was cut off"]
 
 
 def _faults(text: str, messages: Sequence[Message], must: Must, most: int) -> list[str]:

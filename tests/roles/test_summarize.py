@@ -225,7 +225,7 @@ def test_where_nobody_names_a_model_the_routing_does_and_its_audit_teaches_it(as
     (config / "models.yaml").write_text(entry)
     (config / "endpoints.yaml").write_text("ollama: {lists: false}")
     asked.box.cli("ps")  # a fleet, whose database learns
-    settings = asked.settings(OPENCLAW_ROLES_MODEL="")
+    settings = asked.settings(OPENCLAW_ROLES_MODEL="", OPENCLAW_CACHE_ENABLED="0", OPENCLAW_ROUTE_SEED="1")
     asked.api.otherwise = Reply(GOOD)
     summarizer = Summarizer(settings)
     assert "At most" not in summarised(summarizer) and summarizer.done
@@ -235,3 +235,15 @@ def test_where_nobody_names_a_model_the_routing_does_and_its_audit_teaches_it(as
     summarised(Summarizer(settings))
     [row] = asked.box.json("models", "learning")
     assert (row["type"], row["agent"], row["n"]) == ("text", "local", 3) and row["good"] < 1.0 < row["bad"]
+
+
+def test_only_a_summary_that_was_good_is_used_again_and_it_teaches_once(asked: Asked) -> None:
+    asked.box.cli("ps")  # a fleet, whose database learns
+    asked.api.say("nothing of it", "nor of this", GOOD)
+    refused, good, again = (Summarizer(asked.settings()) for _ in range(3))
+    for each in (refused, good, again):
+        summarised(each)
+    assert [each.done for each in (refused, good, again)] == [False, True, True]
+    assert len(asked.api.turns) == 3 and [run.attempts for run in again.runs] == [0]
+    [row] = asked.box.json("models", "learning")
+    assert row["n"] == 3 and row["good"] < row["bad"]
