@@ -15,13 +15,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from openclaw.context.calibration import Book
-from openclaw.context.compact import compact, tokens
+from openclaw.context.calibration import Known, assumed, learn, of_model
+from openclaw.context.compact import compact
 from openclaw.context.forms import claude_code, files
 from openclaw.context.history import Call, Message, Result, Text, orphans
 from openclaw.context.ledger import reading
 from openclaw.context.policy import Policy
 from openclaw.context.tokens import estimate, load_encoder
+from openclaw.usage import samples
 
 BESIDE = Path(__file__).parents[2] / "shared" / "data"
 PATH = re.compile(r"(?:[\w.-]+/)+[\w.-]+\.\w{1,5}")
@@ -114,20 +115,26 @@ def _histories(folder: Path) -> Iterator[tuple[Message, ...]]:
             yield files.read(json.dumps(run).encode()).messages
 
 
-def foreseen(folder: Path) -> tuple[float, int]:
-    """(median error of a call's tokens, foreseen from the calls before it, calls)."""
-    errors = []
-    for path in folder.glob("claude_code/*.jsonl"):
-        book, part, total = Book(), 0, 0
-        for message in files.read(path.read_bytes()).messages:
-            if claude_code.is_summary(message):
-                part, total = part + 1, 0
-            if message.usage is not None and message.usage.context:
-                if (known := book.calibration("claude", str(part))).pairs:
-                    errors.append(abs(known.tokens(total) / message.usage.context - 1))
-                book.add("claude", str(part), total, message.usage.context)
-            total += tokens(message, estimate)
-    return median(errors), len(errors)
+def foreseen(folder: Path) -> tuple[float, float, int]:
+    """(median error of a call's tokens, that of a conversation's first call, calls), by what was learned of all other
+    conversations only; for a later call also by what the first one sent."""
+    taken = {path: samples.runs(str(path), "claude-hooks") for path in folder.glob("claude_code/*.jsonl")}
+    learned = [(path, Known(model, found)) for path, by_model in taken.items() for model, runs in by_model.items()
+               if (found := learn(runs, assumed(model)))]  # fmt: skip
+    later, first = [], []
+    for path, by_model in taken.items():
+        for number, (model, runs) in enumerate(by_model.items()):
+            known = of_model(model, [each for other, each in learned if other != path])
+            if not number:
+                first.append(_error(known.tokens(*runs[0][0][:2]), runs[0][0].real))
+            for begin, *rest in runs:
+                own = known._replace(offset=begin.real - known.tokens(*begin[:2]) + known.offset)
+                later += [_error(own.tokens(*each[:2]), each.real) for each in rest]
+    return median(later), median(first), len(later)
+
+
+def _error(said: int, real: int) -> float:
+    return abs(said / real - 1)
 
 
 def work(size: int = 200_000) -> bytes:

@@ -1,7 +1,7 @@
 """The composition root of the command line: decides how much to import before anything is parsed.
 
 `--version`, and `ps` in the two forms that prompts, status bars and scripts poll, are answered without the option
-parser (its import alone costs five times an empty Python); everything else goes through Typer in `cli/app.py`.
+parser; everything else goes through `cli/app.py`.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ __all__ = [
     "Scope",
     "Session",
     "cache_with_ttl",
+    "sessions_judge",
     "sessions_kill",
     "sessions_list",
     "sessions_result",
@@ -68,13 +69,16 @@ def sessions_spawn(
     prefix: str | None = None,
     role: str | None = None,
     on_context: str | None = None,
+    check: str | None = None,
     settings: Settings | None = None,
 ) -> Session:
     """Start one isolated sub-agent; it runs when this returns.
 
     `inject` takes `PATH`, `PATH:A-B` and globs, relative to `cwd`. `worktree` gives it a git worktree and a new branch
     of that name, or with "" one named after it; `sandbox` encloses it with bubblewrap; `prefix` is full, lean or none,
-    else what its type says; `role` names one of `openclaw roles`; `on_context` is warn or compact, else as is set.
+    else what its type says; `role` names one of `openclaw roles`; `on_context` is warn or compact, else as set;
+    `check` is a command line that says by its exit status whether the work is good. Without `model` the routing may
+    choose one.
     Raises Refused (and starts nothing) when a guard says no, BadInput when an argument can't be understood, Unavailable
     when tmux, the program or bubblewrap is missing.
     """
@@ -85,7 +89,7 @@ def sessions_spawn(
         raise BadInput(f"scope has no key {sorted(unknown)[0]!r}", "it has can_read, can_write and timeout")
     timeout = wanted.get("timeout")
     texts = {"task": task, "agent": agent, "model": model, "type": type, "template": template, "name": name}
-    texts |= {"prefix": prefix, "role": role, "on_context": on_context}
+    texts |= {"prefix": prefix, "role": role, "on_context": on_context, "check": check}
     for what, text in texts.items():
         if text is not None and not isinstance(text, str):
             raise BadInput(f"{what}={text!r:.60} is not a text", f'give a str: {what}="…"')
@@ -113,6 +117,7 @@ def sessions_spawn(
         prefix=prefix,
         role=role,
         on_context=on_context,
+        check=check,
     )
     return spawn(Fleet(settings), [request])[0]
 
@@ -148,6 +153,16 @@ def sessions_result(id: str, *, settings: Settings | None = None) -> Result:
     fleet = Fleet(settings)
     settle(fleet)
     return output.result(fleet, sessions.find(fleet.store, id))
+
+
+def sessions_judge(id: str, good: bool, by: str = "person", *, settings: Settings | None = None) -> None:
+    """Say how its work was, as a person, a check or a validator: the routing learns from it."""
+    if by not in ("person", "check", "validator") or not isinstance(good, bool):
+        raise BadInput(f"good={good!r:.20}, by={str(by)[:20]!r}", "a bool, and person, check or validator")
+    from openclaw.sessions import judging  # YAML, and only here
+
+    fleet = Fleet(settings)
+    judging.judge(fleet, sessions.find(fleet.store, id), good, by)
 
 
 def sessions_kill(ids: Sequence[str], *, settings: Settings | None = None) -> list[Session]:

@@ -35,9 +35,11 @@ def main() -> None:
     state_dir = os.environ.get("OPENCLAW_STATE_DIR") or ""
     try:
         if words[:1] == ["statusline"]:
-            from openclaw.hook_statusline import line
+            from openclaw import hook_statusline
 
-            say(line(os.environ, read))
+            said = hook_statusline.parsed(read)
+            say(hook_statusline.line(os.environ, said))
+            hook_statusline.keep(os.environ, said)
         elif words[:1] == ["--version"]:
             from openclaw.version import VERSION
 
@@ -91,13 +93,15 @@ def task_again(folder: str) -> str:
 
 
 def due(state_dir: str, folder: str) -> bool:
-    """Whether the budgets must be looked at: this session has one, and no look that is still to come was asked for."""
-    try:
-        with open(os.path.join(folder, "session.json"), encoding="utf-8") as file:
-            if not (json.load(file).get("budget") or {}).get("tokens"):
-                return False
-    except FileNotFoundError:
-        return False  # nobody knows what it may use
+    """Whether the budgets must be looked at: there are some, or this session has one of its own; and no look that is
+    still to come was asked for."""
+    if not os.path.exists(os.path.join(state_dir, places.BUDGETS)):
+        try:
+            with open(os.path.join(folder, "session.json"), encoding="utf-8") as file:
+                if not (json.load(file).get("budget") or {}).get("tokens"):
+                    return False
+        except FileNotFoundError:
+            return False  # nobody knows what it may use
     wanted = os.path.join(state_dir, places.LOOK_WANTED)
     try:
         os.close(os.open(wanted, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -60,9 +60,9 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def addition(text: str) -> str:
-    """What makes a text part of the model's next request, as an answer to SessionStart."""
-    return json.dumps({"hookSpecificOutput": {"hookEventName": "SessionStart", "additionalContext": text}})
+def addition(text: str, event: str = "SessionStart") -> str:
+    """What makes a text part of the model's next request, as an answer to this event."""
+    return json.dumps({"hookSpecificOutput": {"hookEventName": event, "additionalContext": text}})
 
 
 def complain(state_dir: str, text: str) -> None:

@@ -51,6 +51,12 @@ def serve(state_dir: str, words: list[str]) -> None:
         text = recall(state_dir, workspace, raw)
         if text:
             hook_io.say(hook_io.addition(text))
+    elif name == "UserPromptSubmit":
+        from openclaw.hook_news import fresh  # only when somebody has typed something
+
+        text = fresh(state_dir, workspace)
+        if text:
+            hook_io.say(hook_io.addition(text, name))
 
 
 def worth_telling(state_dir: str, workspace: str, source: str) -> bool:

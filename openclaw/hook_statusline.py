@@ -1,6 +1,7 @@
-"""What `openclaw-hook statusline` prints below a main agent's input: its context, and its sub-agents.
+"""What `openclaw-hook statusline` prints below a main agent's input: its context, its sub-agents, what is unread.
 
-The program runs it all the time: standard library only, the database is only read, and whatever is missing is left out.
+The program runs it all the time: standard library only, and whatever is missing is left out. Nothing is written but
+what the program tells here, and nowhere else: how much of its subscription is used.
 """
 
 from __future__ import annotations
@@ -8,8 +9,11 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
+import time
 
 from openclaw import places
+from openclaw.agents import limits
+from openclaw.store import quotas
 
 TYPE_CHECKING = False  # type checkers take it as true
 if TYPE_CHECKING:
@@ -19,19 +23,26 @@ if TYPE_CHECKING:
 BUSY_SECONDS = 0.2  # a line that comes late is of no use
 ORDER = ("waiting", "working", "starting", "idle")  # what needs somebody first
 ASKS = 60  # characters of what is asked
+MAIN = "claude"  # only this one has a status line
 
 
-def line(environ: Mapping[str, str], read: Callable[[], bytes]) -> str:
-    """`openclaw 42% context · 3 sub-agents: 1 waiting, 2 working · k3v9tq asks Bash: make`, with a line end."""
+def parsed(read: Callable[[], bytes]) -> Any:
+    """What the program says; nothing when that is closed, cut off, or no JSON."""
     try:
-        data = json.loads(read())
+        return json.loads(read())
     except (ValueError, OSError, RecursionError, AttributeError):
-        data = {}  # closed, cut off, or no JSON
+        return {}
+
+
+def line(environ: Mapping[str, str], data: Any) -> str:
+    """`openclaw 42% context · 2 sub-agents: 1 waiting, 1 idle · k3v9tq asks Bash: make · inbox 1: heartbeat`, with a
+    line end."""
     parts = [context(data)]
     if id := environ.get("OPENCLAW_SESSION_ID"):
         parts.append(f"sub-agent {id}")
     else:
-        parts += fleet(live(places.state_dir(environ)))
+        state_dir = places.state_dir(environ)
+        parts += [*fleet(live(state_dir)), inbox(state_dir)]
     return f"openclaw {' · '.join(filter(None, parts))}".rstrip() + "\n"
 
 
@@ -54,9 +65,26 @@ def fleet(rows: list[tuple[str, str, str]]) -> list[str]:
     waiting = [(id, asks) for id, state, asks in rows if state == "waiting"]
     if waiting:
         id, asks = waiting[0]
-        asks = " ".join("".join(c if c.isprintable() else " " for c in asks).split())
+        asks = plain(asks)
         parts.append(f"{id} asks {asks[:ASKS]}".strip() if asks else f"{id} waits for you")
     return parts
+
+
+def plain(text: str) -> str:
+    """As part of one line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def inbox(state_dir: str) -> str:
+    """How much of what scheduled jobs had to say nobody has read, and who said the newest; empty for nothing."""
+    from openclaw.store import news
+
+    try:
+        os.stat(path := os.path.join(state_dir, places.DATABASE))
+        count, title = news.unread(sqlite3.connect(path, timeout=BUSY_SECONDS))
+    except (sqlite3.Error, OSError):
+        return ""
+    return f"inbox {count}: {plain(title)[:ASKS]}" if count else ""
 
 
 def live(state_dir: str) -> list[tuple[str, str, str]]:
@@ -68,3 +96,21 @@ def live(state_dir: str) -> list[tuple[str, str, str]]:
         return store.execute("SELECT id, status, asks FROM sessions WHERE ended_at IS NULL ORDER BY id").fetchall()
     except (sqlite3.Error, OSError):
         return []
+
+
+def keep(environ: Mapping[str, str], data: Any) -> None:
+    """Store what the program says of the limits of its subscription, where that is new."""
+    found = limits.status_line(data)
+    path, id = os.path.join(places.state_dir(environ), places.DATABASE), environ.get("OPENCLAW_SESSION_ID", "")
+    if not found or not os.path.exists(path):
+        return
+    try:
+        store, now = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None), time.time()
+        row = store.execute("SELECT agent FROM sessions WHERE id = ?", (id,)).fetchone()
+        agent = str(row[0]) if row else MAIN
+        if quotas.stale(store, agent, found, now):  # mostly not: then nobody is kept waiting for the lock
+            store.execute("BEGIN IMMEDIATE")
+            quotas.note(store, agent, found, now)
+            store.execute("COMMIT")
+    except sqlite3.Error:
+        pass  # busy, of an older version, or out of reach in a sandbox: it says so again in a moment

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 DATABASE = "openclaw.db"  # in the state folder
 LOOK_WANTED = "budget-look-wanted"  # there while a look at the budgets was asked for and has not begun
+BUDGETS = "budgets-are-set"  # there while there are budgets beside those of single sub-agents
 
 
 def home(environ: Mapping[str, str]) -> str:

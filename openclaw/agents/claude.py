@@ -40,10 +40,12 @@ DIALOGS = (  # all of the words are on the screen; what to say then
 
 
 def settings(hook: str) -> str:
-    """The file for `--settings`: our hook at every event that changes what is known about it."""
+    """The file for `--settings`: our hook at every event that changes what is known about it, and as its status line,
+    for nothing else is told how much of a subscription is used."""
     command = {"type": "command", "command": shlex.quote(hook), "timeout": HOOK_SECONDS}
     hooks = {event: [{"hooks": [command | more]}] for event, more in EVENTS.items()}
-    return json.dumps({"hooks": hooks}, indent=1) + "\n"
+    line = {"type": "command", "command": shlex.join((hook, "statusline"))}
+    return json.dumps({"hooks": hooks, "statusLine": line}, indent=1) + "\n"
 
 
 def first_dialog(environ: Mapping[str, str], cwd: str, repository: str = "") -> str:

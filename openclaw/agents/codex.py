@@ -127,6 +127,12 @@ def failure(said: Mapping[str, Any]) -> str:
         return text
 
 
+def limited(said: Mapping[str, Any]) -> bool:
+    """Whether a turn failed at a limit of the subscription, from the line that ends it."""
+    error = said.get("error")
+    return isinstance(error, dict) and error.get("codex_error_info") == "usage_limit_exceeded"
+
+
 def dialog(screen: str) -> str:
     """The dialogs that it can open before its first turn."""
     for words, meaning in DIALOGS:

@@ -57,7 +57,7 @@ def fills(screen: str, text: str) -> bool:
     return len(text.splitlines()) >= TALL and end in _letters(plain(screen))
 
 
-def safe(text: str, input: Mapping[str, str]) -> str:
+def safe(text: str, input: Mapping[str, str], head: str = HEAD) -> str:
     """The text such that no part of it is taken for a command, a shell line, a menu or an open line.
 
     A plain first and last line are put around it where its own begin or end would be: a first character that the
@@ -69,7 +69,7 @@ def safe(text: str, input: Mapping[str, str]) -> str:
     last = stripped.rpartition("\n")[2].split(" ")[-1]
     if text == stripped and text[0] not in hazards and last[0] not in hazards and not text.endswith("\\"):
         return text
-    return f"{HEAD}\n{text}\n{TAIL}"
+    return f"{head}\n{text}\n{TAIL}"
 
 
 def same(taken: str, text: str) -> bool:

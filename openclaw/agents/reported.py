@@ -28,6 +28,7 @@ KEPT = (
     "tool_name",
     "tool_input",
     "prompt_id",
+    "model",
 )
 NEEDED = (*KEPT, "hook_event_name", "session_id", "transcript_path", "cwd", "agent_id")  # of a report that waits
 
@@ -54,6 +55,8 @@ def take_session(store: sqlite3.Connection, id: str, data: dict[str, Any], repor
     columns = change(name, data, state, asks)
     if "reported_state" in columns:
         columns["status"] = columns["reported_state"]  # what the window shows and the store says stay the same
+    if name == "StopFailure" and data.get("error") == "rate_limit":
+        columns["limited_until"] = _limit(store, id, str(data.get("last_assistant_message") or ""))
     if path:
         events.transcript(store, id, path)
     if path and not data.get("agent_id"):
@@ -62,13 +65,18 @@ def take_session(store: sqlite3.Connection, id: str, data: dict[str, Any], repor
             columns["status_file"] = path  # its state stands in the conversation itself
         elif reporter == "claude-hooks" and not status_file:
             columns["status_file"] = find_status_file(path, str(data["session_id"]))
+    if name == events.HOP:
+        events.event(store, id, name, _kept(data), at)
     if "reported_state" in columns or name == "SessionEnd":
         if not at or at > newest:
             events.report(store, id, reporter, columns, at)
-        kept = {key: data[key] for key in KEPT if data.get(key) is not None}
-        events.event(store, id, name, json.dumps(kept, ensure_ascii=False), at)
+        events.event(store, id, name, _kept(data), at)
     now = columns.get("reported_state", state)
     return now if now != state else ""
+
+
+def _kept(data: dict[str, Any]) -> str:
+    return json.dumps({key: data[key] for key in KEPT if data.get(key) is not None}, ensure_ascii=False)
 
 
 def change(name: str, data: dict[str, Any], state: str, asks: str) -> dict[str, str]:
@@ -76,7 +84,7 @@ def change(name: str, data: dict[str, Any], state: str, asks: str) -> dict[str, 
     if data.get("agent_id") and name not in ("PermissionRequest", "PostToolUse", "PostToolUseFailure"):
         return {}  # an agent inside the agent has turns of its own
     if name == "UserPromptSubmit":
-        return {"reported_state": "working", "asks": "", "last_error": ""}
+        return {"reported_state": "working", "asks": "", "last_error": "", "limited_until": ""}
     if name in ("Stop", "Interrupt"):
         return {"reported_state": "idle", "asks": ""}
     if name == "StopFailure":
@@ -99,6 +107,23 @@ def change(name: str, data: dict[str, Any], state: str, asks: str) -> dict[str, 
     if name == "PostCompact" and data.get("trigger") == "manual":
         return {"reported_state": "idle", "asks": ""}
     return {}
+
+
+def _limit(store: sqlite3.Connection, id: str, said: str) -> str:
+    """Record the limit of a subscription at which its turn ended; when it resets (ISO 8601 UTC), empty where that was
+    another limit, of requests a minute say, or where nobody knows."""
+    import time
+
+    from openclaw.agents import limits  # rare
+    from openclaw.store import quotas
+
+    now = time.time()
+    if not (found := limits.hit(said, now)):
+        return ""
+    agent = str(store.execute("SELECT agent FROM sessions WHERE id = ?", (id,)).fetchone()[0])
+    quotas.note(store, agent, [found], now)
+    at = next((row[3] for row in quotas.of(store, agent) if row[1] == found[0] and row[3] > now), 0.0)
+    return time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime(at)) if at else ""
 
 
 def take_main(store: sqlite3.Connection, report: dict[str, Any], at: str = "") -> None:

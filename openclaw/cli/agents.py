@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from argparse import ArgumentParser
+from typing import Any
 
 from openclaw import render
 from openclaw.cli import polled
@@ -92,7 +93,7 @@ def wait(ids: list[str], any_one: bool, timeout: float | None, json: bool) -> in
     else:
         for session in found:
             render.out(line(session))
-    return verdict(found, timed_out, any_one)
+    return verdict(fleet, found, timed_out, any_one)
 
 
 def result_arguments(parser: ArgumentParser) -> None:
@@ -113,15 +114,16 @@ def result(id: str, lines: int, good: bool, bad: bool, by: str, json: bool) -> i
     [session] = named(fleet, [id])
     settle(fleet)
     [session] = sessions.by_ids(fleet.store, [session.id])
-    if good or bad:
-        from openclaw.sessions import routed  # only where somebody says how it was
+    from openclaw.sessions import judging  # YAML, and `ps` passes by this module
 
-        routed.judge_outcome(fleet, session, good, by)
-    found = output.result(fleet, session, lines)
+    if good or bad:
+        judging.judge(fleet, session, good, by)
+    found, said = output.result(fleet, session, lines), judging.told(fleet, session)
     if json:
-        render.document(found.as_json())
+        render.document(found.as_json() | said)
         return 0
     render.out(line(session))
+    _told(said)
     if found.changed:
         render.out(
             "changed: "
@@ -140,6 +142,21 @@ def result(id: str, lines: int, good: bool, bad: bool, by: str, json: bool) -> i
         render.out()
         render.out(found.output)
     return 0
+
+
+def _told(said: dict[str, Any]) -> None:
+    """How its model was chosen, what followed it, and how its work is."""
+    if routed := said["routed"]:
+        render.out(render.paint(f"model {routed['model']}: {render.clean(routed['why'])}", "dim"))
+    for hop in said["hops"]:
+        render.out(f"went on with {hop['to']}: {render.clean(hop['why'])}")
+    if check := said["check"]:
+        how = {True: "passed", False: "failed"}.get(check["good"], "waits" if not check["ended_at"] else "did not end")
+        more = f" ({render.clean(check['said'])}; see check.log)" if check["said"] else ""
+        render.out(f"check `{render.clean(check['command'])}`: {how}{more}")
+    if verdict := said["verdict"]:
+        good = "good" if verdict["good"] else "bad"
+        render.out(f"its work is {good}, by {verdict['by']}; it counts for {verdict['model'] or 'no model'}")
 
 
 def kill_arguments(parser: ArgumentParser) -> None:

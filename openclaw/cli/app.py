@@ -52,6 +52,7 @@ VERBS = {
     "tokens": Verb("Context", "files", "count the tokens of files"),
     "models": Verb("Models and money", "models", "list the models, and which can be used right now"),
     "route": Verb("Models and money", "models", "which model a task would be given to, and why"),
+    "trial": Verb("Models and money", "trial", "try a model against another on real work"),
     "usage": Verb("Models and money", "usage", "take in what you have had with Claude Code and Codex"),
     "metrics": Verb("Models and money", "usage", "what was used and paid, and what is out of bounds"),
     "savings": Verb("Models and money", "usage", "what was paid beside what one model would have cost"),

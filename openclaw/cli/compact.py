@@ -34,7 +34,12 @@ def compact_arguments(parser: ArgumentParser) -> None:
     add("--limit", metavar="N", type=_tokens("--limit"), help="the window; half of it is the target")
     add("--target", metavar="N", type=_tokens("--target"), help="tokens to get down to; otherwise as few as possible")
     add("--keep-last", metavar="N", type=_tokens("--keep-last"), default=10, help="exchanges that stay as they are: 10")
-    add("--model", metavar="M", default="none", help="who writes the summary; none: it is gathered without a model")
+    add(
+        "--model",
+        metavar="M",
+        default="none",
+        help="who writes the summary; auto: whom the routing chooses; none: nobody",
+    )
     add("--undo", metavar="FILE", help="bring back what FILE held before it was compacted")
     json_argument(parser)
 
@@ -80,8 +85,11 @@ def _summarizer(model: str, settings: Settings) -> Summarizer | None:
     if model == "none":
         return None
     from openclaw.models import targets
+    from openclaw.roles.run import AUTO
     from openclaw.roles.summarize import Summarizer
 
+    if model == AUTO:
+        return Summarizer(settings, model)
     try:
         targets.target(model, settings)
     except Unavailable:
@@ -90,10 +98,12 @@ def _summarizer(model: str, settings: Settings) -> Summarizer | None:
 
 
 def _file(source: str, output: str | None, form: str, to: str | None, policy: Any, model: str, json: bool) -> int:
-    from openclaw.context.backup import Backup, replace
+    from openclaw.context.backup import Backup
     from openclaw.context.compact import compact as run
     from openclaw.context.forms import files
     from openclaw.context.tokens import estimate
+    from openclaw.usage import calibrations
+    from openclaw.whole import put
 
     fleet = open_fleet()
     summarizer = _summarizer(model, fleet.settings)
@@ -102,11 +112,17 @@ def _file(source: str, output: str | None, form: str, to: str | None, policy: An
     found = files.read(data, form, name)
     backup = Backup(fleet.state_dir)
     kept = backup.keep(data)
-    done = run(found.messages, policy, count=estimate, store=backup.store, summarize=summarizer, where=kept.path)
+    reader = files.model_of(found) or (model if model != "none" else "")
+    factor = calibrations.at(fleet.settings, reader).factor
+    done = run(
+        found.messages, policy, count=lambda text: round(factor * estimate(text)), store=backup.store,
+        summarize=summarizer, where=kept.path,
+    )  # fmt: skip
     to = to or files.API_OF[found.form]
     messages = files.listed(done.messages, to)
     text = jsons.dumps(messages) + "\n"  # ASCII: half of a surrogate pair can't be written otherwise
-    report = {"format": found.form, "to": to, "backup": kept.path, **done.report.as_json()}
+    counted = {"model": reader or None, "factor": round(factor, 3)}
+    report = {"format": found.form, "to": to, "backup": kept.path, "counted": counted, **done.report.as_json()}
     if summarizer:
         report["summary"] = summarizer.notes
         for note in [] if json else summarizer.notes:
@@ -121,7 +137,7 @@ def _file(source: str, output: str | None, form: str, to: str | None, policy: An
     path = os.path.realpath(output)
     origin = os.path.realpath(source) if source != "-" else "-"
     backup.rewrote(fleet.now(), origin, path, kept, backup.keep(text.encode()))
-    replace(path, text.encode())
+    put(path, text.encode())
     if json:
         render.document(report)
     else:
@@ -131,7 +147,9 @@ def _file(source: str, output: str | None, form: str, to: str | None, policy: An
 
 def _tell(report: dict[str, Any]) -> None:
     parts = [f"{report[name]} {said}" for name, said in _COUNTED if report[name]]
-    render.out(f"≈{report['before']} → ≈{report['after']} tokens: {report['why']}")
+    model = report["counted"]["model"]
+    as_counted = f" of {render.clean(model)}" if model else ""
+    render.out(f"≈{report['before']} → ≈{report['after']} tokens{as_counted}: {report['why']}")
     if parts:
         render.out(", ".join(parts))
     mended = {name: count for name, count in report["repaired"].items() if count}

@@ -58,7 +58,8 @@ def restore(snapshot: str | None, dry_run: bool, rerun: bool, brief_tokens: int,
     limit = way_back.check_tokens(brief_tokens)
     fleet = open_fleet()
     done = way_back.restore(fleet, snapshot, dry_run, rerun)
-    text = brief.render(done, state.kept(fleet), limit)
+    factor = brief.factor(fleet)
+    text = brief.render(done, state.kept(fleet), limit, factor)
     if json:
         used = done.snapshot
         render.document(
@@ -69,7 +70,7 @@ def restore(snapshot: str | None, dry_run: bool, rerun: bool, brief_tokens: int,
                 "warnings": list(done.warnings),
                 "sessions": [found.as_json() for found in done.found],
                 "brief": text,
-                "brief_tokens": brief.count(text),
+                "brief_tokens": brief.count(text, factor),
             }
         )
         return done.exit_status

@@ -32,7 +32,9 @@ def cron_add(name: str, disabled: bool, json: bool, cwd: str | None, **said: Any
     if said["session"] == "main" and not said["message"]:
         raise BadInput("a message to the main session is needed", "--message TEXT")
     flags.write(tree, said, fleet.clock(), fleet.settings.cwd)
-    if not (said["agent"] or said["model"] or said["session"] == "main") and fleet.settings.get("agent") == "shell":
+    get = fleet.settings.get  # where nobody names a model the routing chooses one, and the program with it
+    named = said["agent"] or said["model"] or said["session"] == "main" or get("route.agents")
+    if not named and get("agent") == "shell":
         raise BadInput("which program is to do it?", "--model ollama/qwen2.5:3b, or --agent shell for a command line")
     return told(fleet, jobs.add(fleet, tree, folder), json)
 
@@ -241,4 +243,6 @@ def _what(spec: Spec) -> str:
 
 
 def _files(spec: Spec) -> str:
-    return ",".join(spec.inject) if spec.inject is not None else f"as {spec.type or 'its type'}"
+    if spec.main:
+        return ""
+    return ",".join(spec.inject) or "none" if spec.inject is not None else f"those of {spec.type or 'cron'}"

@@ -142,6 +142,8 @@ def _registered(found: Sequence[register.Entry], json: bool) -> int:
     else:
         for each in found:
             render.out(f"{each.way}  {each.outcome}" + (f"  {render.clean(each.place)}" if each.place else ""))
+            if each.note:
+                render.out(f"         {each.note}")
         if not found:
             render.out("neither systemd for users nor crontab is here")
     return 0

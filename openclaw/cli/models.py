@@ -11,7 +11,9 @@ from openclaw.cli.context import json_argument
 from openclaw.errors import BadInput
 from openclaw.models import catalogue
 from openclaw.models.catalogue import Catalogue, Model
+from openclaw.models.endpoints import DEFAULT_WINDOW
 from openclaw.models.prices import NOTHING, Price
+from openclaw.models.reach import Reach
 from openclaw.models.route import must
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.routed import decided
@@ -95,12 +97,29 @@ def _check(fleet: Fleet, known: Catalogue, chosen: Sequence[Model], json: bool) 
     settings = fleet.settings
     url, patience = settings.get("local.url"), settings.get("models.patience")
     found = reach.look(known, chosen, registry.load(settings), settings.environ, patience, url)
+    found = [_with_window(fleet, known, each, url) for each in found]
     if json:
         render.document([each._asdict() for each in found])
     else:
         rows = [(each.model, each.agent, "ok" if each.ok else "no", each.why) for each in found]
         render.table(("MODEL", "AGENT", "NOW", "WHY"), rows, widest="WHY", styled="NOW")
     return 0 if any(each.ok for each in found) else 5
+
+
+def _with_window(fleet: Fleet, known: Catalogue, each: Reach, url: str) -> Reach:
+    """With what its server says of the window, where no list knows it."""
+    model = known.models.get(each.model) or known.get(each.model)
+    entry, environ = known.endpoints[model.endpoint], fleet.settings.environ
+    if not each.ok or each.agent != "local" or model.window or entry.window:
+        return each
+    from openclaw.models import windows
+
+    key = environ.get(entry.key, "") if entry.key else ""
+    size = windows.ask(entry, url or entry.base(environ), key, model.id, fleet.settings.get("models.patience"))
+    if size:
+        return each._replace(why=f"{each.why}; it says that its window has {size:,} tokens")
+    usual = f"nobody says how large its window is: {DEFAULT_WINDOW:,} tokens are assumed (window: in models.yaml)"
+    return each._replace(why=f"{each.why}; {usual}")
 
 
 def _show(known: Catalogue, chosen: Sequence[Model], json: bool) -> int:

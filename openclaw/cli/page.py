@@ -27,12 +27,12 @@ def write(fleet: Fleet, view: View, file: str, json: bool) -> int:
 
 
 def _budgets(fleet: Fleet) -> list[Spent]:
-    found = Gauge(fleet, registry.load(fleet.settings)).look(fleet.store, sessions.live(fleet.store), fleet.now())
+    gauge = Gauge(fleet, registry.load(fleet.settings))
     return [
         Spent(
-            b.name,
-            b.share,
-            f"{b.shown(b.spent)} of {b.shown(b.limit)}" + (f", {b.shown(b.held)} held" if b.held else ""),
+            s.called,
+            (s.spent + s.held) / s.limit,
+            f"{s.shown(s.spent)} of {s.shown(s.limit)}" + (f", {s.shown(s.held)} held" if s.held else ""),
         )
-        for b in found
+        for s in gauge.standings(fleet.store, sessions.live(fleet.store), fleet.now())
     ]

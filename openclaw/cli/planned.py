@@ -17,14 +17,14 @@ from openclaw.units import format_duration
 
 def show(fleet: Fleet, planned: Sequence[Planned], many: bool, json: bool) -> int:
     """Nothing is started; exit 0."""
-    counter = Counter(fleet.cache_dir, fleet.settings.environ)
+    counter = fleet.counter()
     all_files = everything(fleet.settings, counter)
     all_tokens = sum(tokens for _, tokens in all_files)
     if json:
         found = [_as_json(p, all_tokens, counter) for p in planned]
         render.document(found if many else found[0])
         return 0
-    for number, (task, agent, environ, _, tree, choice) in enumerate(planned):
+    for number, (task, agent, environ, _, tree, choice, *_) in enumerate(planned):
         if number:
             render.out()
         mark = "" if task.exact else "≈"

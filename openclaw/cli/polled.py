@@ -41,6 +41,8 @@ def _show(fleet: Fleet, shown: Sequence[Session], everything: bool) -> None:
         for session in shown:
             if session.status == "waiting":
                 render.out(f"{session.id} waits: {render.clean(session.reason)}")
+            elif session.live and session.limited_until:
+                render.out(_limited(session, now))
     else:
         render.out("no sub-agents" + ("" if everything else " are live; `openclaw ps --all` lists those that ended"))
 
@@ -62,6 +64,17 @@ def _row(session: Session, now: float) -> tuple[str, ...]:
         format_duration(until - from_utc(session.created_at)),
         str(tokens),
         task,
+    )
+
+
+def _limited(session: Session, now: float) -> str:
+    left = from_utc(session.limited_until) - now
+    if left <= 0:
+        again = f"openclaw send {session.id} 'Go on.'"
+        return f"{session.id} stopped at a limit of its subscription that has reset: {again}"
+    return (
+        f"{session.id} is at a limit of its subscription, which resets in {format_duration(left)}, at"
+        f" {session.limited_until}: openclaw send {session.id} --after-reset 'Go on.'"
     )
 
 

@@ -26,12 +26,21 @@ def send_arguments(parser: ArgumentParser) -> None:
     add = parser.add_argument
     add("--all", dest="everyone", action="store_true", help="to every live sub-agent; then TEXT alone is given")
     add("--key", metavar="KEY", action="append", help="press a key instead: Enter, Esc, C-c, Up, 1 … (repeatable)")
+    add("--after-reset", action="store_true", help="type it when the limit has reset at which its subscription stands")
     add("--wait", action="store_true", help="wait until a queued message was taken")
     add("--timeout", metavar="D", type=duration_argument("--timeout"), help="how long --wait waits: 90s, 10m, 2h")
     json_argument(parser)
 
 
-def send(words: list[str], everyone: bool, key: list[str] | None, wait: bool, timeout: float | None, json: bool) -> int:
+def send(
+    words: list[str],
+    everyone: bool,
+    key: list[str] | None,
+    after_reset: bool,
+    wait: bool,
+    timeout: float | None,
+    json: bool,
+) -> int:
     """Delivered means: the program said that it took this text. To a busy one it is queued, and typed when its turn
     ends. Exit: 0 delivered or queued, 1 not delivered, 6 not confirmed, or a person must answer something there first.
     """
@@ -48,7 +57,7 @@ def send(words: list[str], everyone: bool, key: list[str] | None, wait: bool, ti
         show(sent, everyone, json)
     else:
         text = _stdin() if words[-1] == "-" else words[-1]
-        sent = [sending.send(fleet, id, text, tells=True) for id in ids]
+        sent = [sending.send(fleet, id, text, tells=True, after_reset=after_reset) for id in ids]
         try:
             if wait:  # all are on their way before any is waited for
                 sent = [sending.follow(fleet, each, timeout) for each in sent]

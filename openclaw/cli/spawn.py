@@ -13,12 +13,13 @@ from openclaw.cli.context import fleet as open_fleet
 from openclaw.cli.context import json_argument, line
 from openclaw.errors import BadInput, Refused
 from openclaw.sessions.fleet import Fleet
-from openclaw.sessions.spawn import BUDGETS, plan
+from openclaw.sessions.spawn import plan
 from openclaw.sessions.spawn import spawn as start
 from openclaw.store.sessions import Session
 from openclaw.tasks.prefix import KINDS
 from openclaw.tasks.request import POLICIES, Request, from_list
 from openclaw.units import count_argument, duration_argument
+from openclaw.usage import budgets as limits
 
 LARGEST_STDIN = 16 * 2**20
 
@@ -62,6 +63,7 @@ def spawn_arguments(parser: ArgumentParser) -> None:
     add("--from", metavar="FILE", dest="from_file", help="many at once: a YAML or JSON list, or a markdown checklist")
     add("--prefix", choices=KINDS, help="what the program sends beside the prompt, else as the type says")
     add("--sandbox", action="store_true", help="enclose it with bubblewrap: only its scope is there, for every program")
+    add("--check", metavar="CMD", help="a command line that says by its exit status whether the work is good")
     add("--queue", action="store_true", help="wait for a place instead of being refused")
     add("--wait", action="store_true", help="wait for the end and print the result")
     add("--dry-run", action="store_true", help="show files, tokens and scope; start nothing")
@@ -103,7 +105,7 @@ def spawn(
         return show(fleet, plan(fleet, requests), many=bool(from_file), json=json)
     _say_unseen(fleet, dict.fromkeys(r.cwd for r in requests if r.worktree is not None))
     started = start(fleet, requests, queue, waiting=lambda why: render.progress(f"waiting for a place: {why}"))
-    if any(fleet.settings.get(key) for key in BUDGETS):
+    if limits.some(fleet.settings):
         from openclaw.agents import registry  # only where there are any
         from openclaw.sessions import budgets
         from openclaw.store import sessions
@@ -170,4 +172,4 @@ def _finish(fleet: Fleet, started: Sequence[Session], many: bool, json: bool) ->
             render.out(line(item.session))
             if item.output and not many:
                 render.out(item.output)
-    return verdict(found, timed_out)
+    return verdict(fleet, found, timed_out)

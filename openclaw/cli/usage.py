@@ -13,7 +13,7 @@ from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import settle_usage
 from openclaw.store import figures, ledger
 from openclaw.store.ledger import Sums
-from openclaw.usage import costs, imports
+from openclaw.usage import calibrations, costs, imports
 from openclaw.usage import metrics as made
 from openclaw.usage.metrics import Figure, View
 from openclaw.usage.words import amount, bound, dollars
@@ -32,6 +32,7 @@ def usage(action: str, path: str | None, json: bool) -> int:
     fleet = open_fleet()
     settings = fleet.settings
     done = imports.take(fleet.store, imports.places(settings.environ, settings.home, path))
+    calibrations.refresh(fleet.store)
     if problem := costs.fill(fleet.store, settings):
         render.warn(problem)
     if done.odd:
@@ -175,6 +176,7 @@ def _view(period: str | None) -> tuple[Fleet, View]:
     """The ledger, brought up to date first."""
     fleet = open_fleet()
     settle_usage(fleet)
+    calibrations.refresh(fleet.store)
     if problem := costs.fill(fleet.store, fleet.settings):
         render.warn(problem)
     return fleet, View(fleet.store, fleet.settings, made.period(fleet.clock(), period or ""))

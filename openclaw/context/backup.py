@@ -13,6 +13,7 @@ import os
 from typing import Any, NamedTuple
 
 from openclaw.errors import BadInput, NotFound
+from openclaw.whole import put
 
 FOLDER, INDEX, RESULTS = "compactions", "index.jsonl", "results"
 
@@ -66,7 +67,7 @@ class Backup:
             with open(path, "rb") as file:
                 self.keep(file.read())
         self._note({"type": "undo", "at": at, "out": path})
-        replace(path, data)
+        put(path, data)
         return data
 
     def _last(self, path: str) -> dict[str, Any] | None:
@@ -98,29 +99,5 @@ class Backup:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         path = os.path.join(folder, name)
         if not os.path.exists(path) or os.path.getsize(path) != len(data):
-            replace(path, data)
+            put(path, data)
         return Kept(name, path)
-
-
-def replace(path: str, data: bytes) -> None:
-    """Put a whole file in its place, on the disk: kill -9 at any moment leaves the old one or the new one."""
-    try:
-        mode = os.stat(path).st_mode & 0o777
-    except FileNotFoundError:
-        mode = 0o600
-    fresh = f"{path}.{os.getpid()}.new"
-    try:
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, path)
-    except BaseException:  # whatever it was, nothing half-written stays beside it
-        if os.path.lexists(fresh):
-            os.unlink(fresh)
-        raise
-    folder = os.open(os.path.dirname(path) or ".", os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

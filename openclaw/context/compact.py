@@ -14,17 +14,15 @@ from typing import Any, NamedTuple
 
 from openclaw.context import marks
 from openclaw.context.forms.shared import stand_in
-from openclaw.context.history import Attachment, Call, Message, Part, Result, Text
+from openclaw.context.history import Attachment, Message, Part, Result, Text
 from openclaw.context.ledger import reading, sayings
 from openclaw.context.ledger.facts import Facts, gather, in_play
 from openclaw.context.ledger.text import written
 from openclaw.context.policy import Policy
 from openclaw.context.repair import Repaired, repaired
 from openclaw.context.units import Unit, tail_start, units
+from openclaw.context.weight import Count, tokens
 
-MESSAGE, CALL, ATTACHMENT = 4, 8, 1_200  # tokens of a message, of a call or a result, and of an image, besides the text
-
-Count = Callable[[str], int]
 Store = Callable[[str], str]  # keeps a result somewhere and returns by what it is found again
 Summarize = Callable[[Sequence[Message], str, int], str | None]  # (messages, what must stay, tokens) → text or None
 
@@ -62,22 +60,6 @@ class Compacted(NamedTuple):
 
     messages: tuple[Message, ...]
     report: Report
-
-
-def tokens(message: Message, count: Count) -> int:
-    """What a message takes."""
-    total = MESSAGE
-    for part in message.parts:
-        match part:
-            case Text(text):
-                total += count(text)
-            case Call(_, name, arguments):
-                total += CALL + count(name) + count(arguments)
-            case Result(_, content):
-                total += CALL + count(content)
-            case Attachment(kind, data):
-                total += count(str(data.get("thinking", ""))) if "thinking" in kind else ATTACHMENT
-    return total
 
 
 def compact(

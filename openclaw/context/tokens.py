@@ -102,6 +102,8 @@ def family_factor(model: str | None) -> float:
 
 # --- exact counts
 
+_O200K = re.compile(r"(?:^|/)(?:chatgpt|codex|gpt-(?:4o|4\.|[5-9])|o[1-9])")  # models that split text by these ranks
+
 Encoder = Callable[[str], int]
 
 
@@ -149,6 +151,8 @@ def load_encoder(environ: Mapping[str, str]) -> Encoder | None:
 class Counter:
     """Counts tokens. Exact counts are remembered by content under `cache_dir`, in one file that is only appended to.
 
+    `factor` says what a count is multiplied with for a model.
+
     A line is `<tokens> <hash>` in a single write, so that writers at the same time don't mix; what a crash left
     unfinished lacks part of its hash and is passed over.
     """
@@ -156,7 +160,9 @@ class Counter:
     def __init__(
         self, cache_dir: str, environ: Mapping[str, str] | None = None,
         loader: Callable[[Mapping[str, str]], Encoder | None] = load_encoder,
+        factor: Callable[[str | None], float] = family_factor,
     ) -> None:  # fmt: skip
+        self._factor = factor
         self._file = os.path.join(cache_dir, "tokens", "o200k_base")
         self._environ: Mapping[str, str] = os.environ if environ is None else environ
         self._loader = loader
@@ -166,12 +172,13 @@ class Counter:
 
     def count(self, text: str, near: int | None = None, model: str | None = None, exact: bool = False) -> Count:
         """The tokens of a text for this model. Exact if asked for, or if the estimate is within 30 % of `near`."""
-        factor = family_factor(model)
+        factor = self._factor(model)
         guess = round(estimate(text) * factor)
         if exact or (near is not None and abs(guess - near) <= NEAR * near):
             counted = self._exact(text)
             if counted is not None:
-                return Count(round(counted * factor), factor == 1.0)
+                own = 1.0 if _O200K.search((model or "").lower()) else factor
+                return Count(round(counted * own), own == 1.0)
         return Count(guess, False)
 
     def _exact(self, text: str) -> int | None:

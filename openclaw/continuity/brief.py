@@ -18,6 +18,7 @@ from openclaw.continuity.state import kept
 from openclaw.sessions.fleet import Fleet
 
 TOKENS = 1500
+ASSUMED = family_factor("claude")
 WIDTHS = (160, 80, 40)  # characters of a task, tried in this order
 DID = {"resumed": ", brought back", "rerun": ", run again", "corrected": ", has new ids"}
 FINISHED = ("done", "failed", "timeout", "halted")
@@ -47,29 +48,37 @@ LOOK = (
 )
 
 
-def count(text: str) -> int:
+def count(text: str, factor: float = ASSUMED) -> int:
     """Tokens, as many as any family of models would count at most on the average."""
-    return round(estimate(text) * family_factor("claude"))
+    return round(estimate(text) * factor)
+
+
+def factor(fleet: Fleet) -> float:
+    """What a count is multiplied with here: what was learned of the family that counts most."""
+    from openclaw.usage import calibrations  # only where a brief is made
+
+    return calibrations.known(fleet.store, "claude").factor
 
 
 def now(fleet: Fleet, limit: int = TOKENS) -> str:
     """The brief of this moment: nothing is brought back, what could be is named."""
-    return render(restore(fleet, dry_run=True), kept(fleet), limit)
+    return render(restore(fleet, dry_run=True), kept(fleet), limit, factor(fleet))
 
 
-def render(restored: Restored, tree: Mapping[str, Any], limit: int = TOKENS) -> str:
+def render(restored: Restored, tree: Mapping[str, Any], limit: int = TOKENS, factor: float = ASSUMED) -> str:
     """The brief as markdown. `tree` is what `state.kept` gives."""
     head = _head(restored)
     for width in WIDTHS:
         lines = _lines(restored.found, tree, width)
         text = _text(head, lines, 0)
-        if count(text) <= limit:
+        if count(text, factor) <= limit:
             return text
     ranked = sorted(range(len(lines)), key=lambda n: lines[n].rank)  # of the same rank the later goes first
     low, high = 0, len(lines)
     while low < high:
         middle = (low + high + 1) // 2
-        low, high = (middle, high) if count(_some(head, lines, ranked, middle)) <= limit else (low, middle - 1)
+        fits = count(_some(head, lines, ranked, middle), factor) <= limit
+        low, high = (middle, high) if fits else (low, middle - 1)
     return _some(head, lines, ranked, low)
 
 

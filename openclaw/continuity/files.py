@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+from openclaw import whole
 from openclaw.errors import BadInput, TimedOut
 
 LARGEST = 4 * 2**20  # bytes: what is no longer a file for people
@@ -27,27 +28,7 @@ def read(path: str) -> str:
 
 def write(path: str, text: str, mode: int = 0o600) -> None:
     """Put a whole file in its place: kill -9 at any moment leaves the old one or the new one."""
-    fresh = f"{path}.{os.getpid()}.new"
-    try:
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb") as file:
-            file.write(text.encode("utf-8", "surrogateescape"))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, path)
-    except BaseException:  # whatever it was, nothing half-written stays beside it
-        if os.path.lexists(fresh):
-            os.unlink(fresh)
-        raise
-    sync_folder(os.path.dirname(path))
-
-
-def sync_folder(folder: str) -> None:
-    """Make the names in a folder outlive a power cut."""
-    fd = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+    whole.put(path, text.encode("utf-8", "surrogateescape"), mode)
 
 
 def edit(path: str, change: Callable[[str], str]) -> None:

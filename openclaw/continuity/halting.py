@@ -1,4 +1,4 @@
-"""Ending a sub-agent whose budget is used up, with its state saved and the way to go on in a new session."""
+"""Ending a sub-agent for which a budget is used up, with its state saved and the way to go on in a new session."""
 
 from __future__ import annotations
 
@@ -18,7 +18,12 @@ FILE = "go-on.md"
 SAID = 8000  # characters of what it said last
 
 
-def save(fleet: Fleet, session: Session, tokens: int) -> None:
+def conversation(session: Session, tokens: int) -> str:
+    """Why one is halted whose own conversation has used up its budget."""
+    return f"its conversation of {tokens} tokens used up its budget of {session.budget_tokens}"
+
+
+def save(fleet: Fleet, session: Session, why: str) -> None:
     """Write down, in its folder and in the file of the day, what a new session needs; again if it is done again."""
     from openclaw.sessions.output import result  # imports the readers of results: only where one is halted
 
@@ -39,15 +44,12 @@ def save(fleet: Fleet, session: Session, tokens: int) -> None:
     path = os.path.join(fleet.settings.workspace, "memory", f"{fleet.now()[:10]}.md")
     with locked(fleet.state_dir, notes.LOCK):
         if head not in files.read(path):
-            notes.log(
-                fleet, f"{head} at {tokens} of {session.budget_tokens} tokens; go on with: {command(fleet, session)}"
-            )
+            notes.log(fleet, f"{head}: {why}; go on with: {command(fleet, session)}")
 
 
-def halt(fleet: Fleet, session: Session, tokens: int) -> None:
+def halt(fleet: Fleet, session: Session, why: str) -> None:
     """End it as `halted`; what it says about why names the way to go on. Once more if that was interrupted."""
-    why = f"its conversation of {tokens} tokens used up its budget of {session.budget_tokens}; go on in a new one: "
-    why += command(fleet, session)
+    why += f"; go on in a new one: {command(fleet, session)}"
     [now] = sessions.by_ids(fleet.store, [session.id])
     if now.live:
         end.kill(fleet, [now], "halted", why)
@@ -63,7 +65,8 @@ def command(fleet: Fleet, session: Session) -> str:
     words += ["--type", session.type, "--cwd", session.cwd]
     for flag, patterns in (("--read", scope["read"]), ("--write", scope["write"])):
         words += [word for pattern in patterns for word in (flag, pattern)]
-    return shlex.join([*words, *scope["sandbox"], "--budget-tokens", str(session.budget_tokens)])
+    budget = ["--budget-tokens", str(session.budget_tokens)] if session.budget_tokens else []
+    return shlex.join([*words, *scope["sandbox"], *budget])
 
 
 def _scope(session: Session) -> dict[str, list[str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from openclaw.context.levels import Thresholds
+from openclaw.continuity.brakes import SPENT
 from openclaw.continuity.gauges import Gauge
 from openclaw.sessions.fleet import Fleet
 from openclaw.store import crossings, db
@@ -50,6 +51,8 @@ class Journal:
 
 def share_of(each: Gauge, threshold: str, at: Thresholds) -> tuple[float | None, int]:
     """How full it is, counted as this threshold has to be, and the threshold, both in percent."""
+    if threshold == SPENT:
+        return None, 100  # of a budget that is not its own
     percent = int(getattr(at, threshold.replace("-", "_")))
     if not threshold.startswith("budget"):
         return each.fill.share(percent), percent
@@ -64,5 +67,7 @@ def called(threshold: str, at: Thresholds) -> str:
 
 def reason_of(threshold: str, at: Thresholds) -> str:
     """Of the snapshot: context-70, budget-100."""
+    if threshold == SPENT:
+        return "budget-100"
     percent = getattr(at, threshold.replace("-", "_"))
     return f"{'budget' if threshold.startswith('budget') else 'context'}-{percent}"

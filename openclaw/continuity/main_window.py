@@ -1,7 +1,8 @@
 """Typing into the window of the main agent, which is no window of ours: only where it is surely that very program.
 
 The pane must hold the process that its program's own session file names for this conversation, that file must say idle,
-and the input line must be empty. What can't be seen is not typed into.
+and the input line must be empty. What can't be seen is not typed into. For a program without such a file the word of
+its hooks may be enough, if the caller says so.
 """
 
 from __future__ import annotations
@@ -12,11 +13,11 @@ from typing import NamedTuple
 from openclaw.agents import composer
 from openclaw.agents.registry import Agent
 from openclaw.agents.reported import find_status_file
-from openclaw.agents.reporters import reporter
+from openclaw.agents.reporters import Signal, reporter
 from openclaw.errors import OpenclawError
 from openclaw.store.mains import Main
 from openclaw.terminal import deliver
-from openclaw.terminal.panes import Pane, capture
+from openclaw.terminal.panes import TAG, Pane, capture
 from openclaw.terminal.server import SERVER_FORMAT, Terminal, parse_server, wait_for
 
 SHOW_SECONDS = 5.0  # until what was pasted is drawn
@@ -42,33 +43,37 @@ class Window(NamedTuple):
         return composer.fills(screen, text) if drawn is None else composer.holds(drawn, text, self.pasted)
 
 
-def find(main: Main, agent: Agent) -> Window | str:
-    """Its window, if it is idle there and can be typed into; else why not."""
+def find(main: Main, agent: Agent, hooks: bool = False) -> Window | str:
+    """Its window, if it is idle there and can be typed into; else why not. `hooks`: their word is enough where its
+    program has no session file."""
     try:
-        return _found(main, agent)
+        return _found(main, agent, hooks)
     except OpenclawError as error:  # its tmux does not answer, or is not safe to use
         return error.message
 
 
-def _found(main: Main, agent: Agent) -> Window | str:
+def _found(main: Main, agent: Agent, hooks: bool) -> Window | str:
     line = agent.input.get("line")
     if not main.socket or not main.pane_id or not line:
         return "it runs in no tmux pane that is known"
     status_file = find_status_file(main.transcript, main.conversation_id)
     signal = reporter(agent.reports).look(status_file, main.conversation_id) if status_file else None
+    if hooks and not status_file:
+        signal = Signal(main.state)
     if signal is None or signal.state != "idle":
         return "it is not known to be idle" if signal is None else f"it is {signal.state}"
     terminal = Terminal(main.socket)
-    asked = f"{SERVER_FORMAT} #{{pane_pid}} #{{session_id}} #{{window_id}} #{{session_name}}"
+    names = ("pane_pid", "session_id", "window_id", "pane_dead", f"{TAG}id", "session_name")
+    asked = " ".join((SERVER_FORMAT, *(f"#{{{name}}}" for name in names)))
     reply = terminal.run("display-message", "-p", "-t", main.pane_id, asked)
-    words = reply.out.rstrip("\n").split(" ", 5)
+    words = reply.out.rstrip("\n").split(" ", 7)
     server = parse_server(" ".join(words[:2]))
-    if reply.code or server is None or len(words) < 6:
+    if reply.code or server is None or len(words) < 8 or words[5] != "0":
         return "its pane is gone"
     pid = os.path.basename(status_file).removesuffix(".json")
-    if not (pid.isdecimal() and _descends(int(pid), int(words[2]))):
+    if words[6] or (status_file and not (pid.isdecimal() and _descends(int(pid), int(words[2])))):
         return "another program is in its pane"
-    pane = Pane("", words[5], words[3], words[4], main.pane_id, int(words[2]), False, None, None, 0, 0, server)
+    pane = Pane("", words[7], words[3], words[4], main.pane_id, int(words[2]), False, None, None, 0, 0, server)
     return Window(terminal, pane, line, agent.input.get("pasted", ""))
 
 

@@ -11,18 +11,21 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from openclaw.context.levels import HYSTERESIS, Thresholds
-from openclaw.continuity import compacting, halting, snapshot, warnings
+from openclaw.continuity import brakes, compacting, halting, snapshot, warnings
+from openclaw.continuity.brakes import SPENT
 from openclaw.continuity.gauges import Gauge, gauges
 from openclaw.continuity.journal import Journal, called, reason_of, share_of
 from openclaw.errors import OpenclawError
 from openclaw.sessions.fleet import Fleet
 from openclaw.store import crossings, db, sessions
 from openclaw.store.crossings import Crossing
+from openclaw.store.sessions import Session
 
 COMPACTS = ("compact", "budget-compact")
 UNDER_WAY = ("asking", "asked", "compacted", "telling", "told")
 BUDGETS = ("budget-warn", "budget-compact", "budget-halt")
 WARNS = ("warn", "compact", *BUDGETS)
+HALTS = ("budget-halt", SPENT)
 
 
 class Report(NamedTuple):
@@ -48,11 +51,12 @@ class Monitor:
         found, at = gauges(self.fleet)
         by_who = {each.who: each for each in found}
         self._cross(found, at)
+        self._brake(found)
         self._save(by_who, at)
         # who is in the middle of a compaction: the other threshold waits for what comes of it
         busy = {c.who: c.number for c in self.journal.open() if c.state in UNDER_WAY}
         for crossing in self.journal.open():
-            if crossing.threshold not in self.sees:
+            if crossing.threshold not in (*self.sees, SPENT):
                 continue
             try:
                 if (each := by_who.get(crossing.who)) is None:
@@ -60,7 +64,7 @@ class Monitor:
                 elif crossing.threshold in COMPACTS and busy.get(each.who, crossing.number) == crossing.number:
                     if compacting.step(self.journal, crossing, each, at):
                         busy[each.who] = crossing.number
-                elif crossing.threshold == "budget-halt":
+                elif crossing.threshold in HALTS:
                     self._halt(crossing, each)
             except OpenclawError as error:  # its window is gone, tmux hangs: the others need watching all the same
                 self.journal.say(crossing.who, error.message)
@@ -93,19 +97,44 @@ class Monitor:
                 if crossings.cross(self.fleet.store, each.who, threshold, each.conversation_id, tokens, now):
                     self.journal.say(each.who, f"{called(threshold, at)} passed: {share:.0f} %")
 
+    def _brake(self, found: Sequence[Gauge]) -> None:
+        """Note who is to be halted for a budget that others spend too, and who is not any more."""
+        live = [each.session for each in found if each.session]
+        try:
+            halted, told = brakes.look(self.fleet, live)
+        except OpenclawError as error:  # somebody is at work on budgets.yaml: contexts need watching all the same
+            self.journal.say("", error.message)
+            return
+        for line in told:
+            self.journal.say("", line)
+        known = {c.who: c for c in self.journal.open() if c.threshold == SPENT}
+        gone = [c for who, c in known.items() if who not in halted and c.state in ("crossed", "saved")]
+        if not gone and halted.keys() <= known.keys():
+            return
+        now, by_id = self.fleet.now(), {session.id: session for session in live}
+        with db.transaction(self.fleet.store):
+            for crossing in gone:
+                crossings.clear(self.fleet.store, crossing.number, now)
+            for id, why in halted.items():
+                session = by_id[id]
+                conversation, tokens = session.conversation_id or "", session.tokens_used
+                if crossings.cross(self.fleet.store, id, SPENT, conversation, tokens, now, why):
+                    self.journal.say(id, why)
+
     def _save(self, by_who: Mapping[str, Gauge], at: Thresholds) -> None:
         """One snapshot for all that were just crossed, unless there has been one since."""
-        seen = [c for c in self.journal.open() if c.who in by_who and c.threshold in self.sees]
+        sees = (*self.sees, SPENT)
+        seen = [c for c in self.journal.open() if c.who in by_who and c.threshold in sees]
         fresh = [c for c in seen if c.state == "crossed"]
         if not fresh:
             return
         since = min(c.crossed_at for c in fresh)
-        worst = max(fresh, key=lambda c: WARNS.index(c.threshold))
+        worst = max(fresh, key=lambda c: (*WARNS, SPENT).index(c.threshold))
         reasons = {reason_of(c.threshold, at) for c in fresh}
         if not any(e.at >= since and e.reason in reasons for e in snapshot.entries(self.fleet)):
             taken = snapshot.take(self.fleet, reason_of(worst.threshold, at))
             self.journal.say(worst.who, f"snapshot {taken.path}")
-        acted = (*COMPACTS, "budget-halt")
+        acted = (*COMPACTS, *HALTS)
         with db.transaction(self.fleet.store):
             for crossing in fresh:
                 self.journal.to(crossing, "saved" if crossing.threshold in acted else "done")
@@ -116,11 +145,11 @@ class Monitor:
         session = each.session
         if session is None or crossing.state == "done":
             return
-        tokens = session.conversation_tokens or crossing.tokens
+        why = _why(crossing, session)
         if crossing.state == "saved":
-            halting.save(self.fleet, session, tokens)
+            halting.save(self.fleet, session, why)
             self.journal.note(crossing, "halting")
-        halting.halt(self.fleet, session, tokens)
+        halting.halt(self.fleet, session, why)
         self.journal.note(crossing, "done")
         self.journal.say(each.who, f"halted; go on with: {halting.command(self.fleet, session)}")
 
@@ -129,7 +158,7 @@ class Monitor:
         if crossing.state == "halting":
             for session in sessions.by_ids(self.fleet.store, [crossing.who]):
                 if session.status == "halted":
-                    halting.halt(self.fleet, session, session.conversation_tokens or crossing.tokens)
+                    halting.halt(self.fleet, session, _why(crossing, session))
         self.journal.clear(crossing)
 
     def _show(self, found: Sequence[Gauge], at: Thresholds) -> None:
@@ -149,6 +178,10 @@ class Monitor:
             self.journal.say("", error.message)
         names = [each.who if each.session else "main" for each in found if each.who in full]
         warnings.in_heartbeat(self.fleet, names)
+
+
+def _why(crossing: Crossing, session: Session) -> str:
+    return crossing.why or halting.conversation(session, session.conversation_tokens or crossing.tokens)
 
 
 def stuck(fleet: Fleet, found: Sequence[Gauge]) -> list[str]:

@@ -22,10 +22,10 @@ PRESERVE_TOKENS = 1500
 def before_compaction(fleet: Fleet, trigger: str, main: Main | None) -> str:
     """Take a snapshot; what the summary must preserve, as instructions for whoever makes it. Empty for nothing."""
     taken = snapshot.take(fleet, f"compact-{trigger}", main)
-    return preserve(taken.tree, taken.path)
+    return preserve(taken.tree, taken.path, brief.factor(fleet))
 
 
-def preserve(tree: Mapping[str, Any], path: str) -> str:
+def preserve(tree: Mapping[str, Any], path: str, factor: float = brief.ASSUMED) -> str:
     """Sub-agents with their windows, decisions and preferences, open items, in at most PRESERVE_TOKENS. Pure.
 
     When it is too long, the kind with the most lines gives way first, and it says how many.
@@ -45,9 +45,11 @@ def preserve(tree: Mapping[str, Any], path: str) -> str:
         "Preserve these word for word, above all the ids:",
     ]
     counts = {kind: len(lines) for kind, lines in kinds.items()}
-    while brief.count(text := _text(head, kinds, counts)) > PRESERVE_TOKENS and any(counts.values()):
+    text = _text(head, kinds, counts)
+    while any(counts.values()) and brief.count(text, factor) > PRESERVE_TOKENS:
         most = max(counts, key=lambda kind: counts[kind])
         counts[most] -= max(1, counts[most] // 10)
+        text = _text(head, kinds, counts)
     return text
 
 
@@ -74,7 +76,7 @@ def where_you_were(fleet: Fleet) -> str:
     done, tree = restore(fleet, dry_run=True), kept(fleet)
     if not (done.found or tree["items"] or tree["notes"]):
         return ""
-    return brief.render(done, tree)
+    return brief.render(done, tree, factor=brief.factor(fleet))
 
 
 def in_short(fleet: Fleet) -> str:

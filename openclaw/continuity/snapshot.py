@@ -16,6 +16,7 @@ from openclaw.locks import locked
 from openclaw.sessions.fleet import Fleet
 from openclaw.store.mains import Main
 from openclaw.units import from_utc, utc
+from openclaw.whole import sync_folder
 
 LARGEST = 262_144  # bytes: what is larger is cut, and says so
 LATEST = "latest.md"
@@ -139,7 +140,7 @@ def _point(where: str, path: str) -> None:
         os.unlink(fresh)
     os.symlink(name, fresh)
     os.replace(fresh, link)
-    files.sync_folder(where)
+    sync_folder(where)
 
 
 # --- what is there

@@ -7,7 +7,7 @@ resumes finds the calls that have no result, knows which had begun, and goes on 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from openclaw.context.history import Call
@@ -23,6 +23,7 @@ from openclaw.local.screen import Screen
 from openclaw.local.tools import Tool
 from openclaw.local.wire import Answer, Limits, WireError
 from openclaw.models.targets import Target
+from openclaw.store.events import HOP
 
 STEPS = 200  # model calls of one turn: what calls tools for ever is stopped
 INTERRUPTED = "was interrupted: it had begun, and its outcome is unknown. Look what is done before you do it again."
@@ -34,7 +35,8 @@ class TurnFailed(Exception):
 
 
 class Agent:
-    """One conversation at work. `report` tells openclaw what happens, by the names of hook events."""
+    """One conversation at work. `report` tells openclaw what happens, by the names of hook events. `others` are the
+    models to go on with after the one that is asked now, in turn, each with why it can't be used where it can't."""
 
     def __init__(
         self,
@@ -47,13 +49,13 @@ class Agent:
         budget: Budget,
         limits: Limits = Limits(),  # noqa: B008 - a constant
         retry: Retry = Retry(),  # noqa: B008 - a constant
-        other: Callable[[], Target | None] = lambda: None,
+        others: Callable[[], Iterable[tuple[str, Target | OpenclawError]]] = tuple,
         triggers: Triggers = Triggers(),  # noqa: B008 - a constant
         summarizer: Callable[[str], Summarizer | None] = lambda wish: None,
     ) -> None:
         self.conversation, self.place, self.tools = conversation, place, offered
         self.target, self.screen, self.report, self.budget = target, screen, report, budget
-        self.limits, self.retry, self._other = limits, retry, other
+        self.limits, self.retry, self._others = limits, retry, others
         self.room = Room(conversation, budget, triggers, screen, place, summarizer)
         self.interrupted = False
         self._model: Any = None
@@ -67,8 +69,10 @@ class Agent:
         if self.conversation.model != target.name:
             self.conversation.use(target.name)
 
-    async def turn(self, prompt: str | None) -> None:
+    async def turn(self, prompt: str | None, queued: str = "") -> None:
         """Take a prompt, or go on where the log ends, until the model calls nothing more. Halted: the budget is gone.
+
+        `queued` is the id under which the prompt has waited.
 
         Whoever cancels it says with `interrupted` that a person did; else it ends as a kill would end it.
         """
@@ -76,7 +80,7 @@ class Agent:
         try:
             if prompt is not None:
                 await self._run_calls()
-                self.conversation.user(prompt)
+                self.conversation.user(prompt, queued)
                 self.report("UserPromptSubmit", prompt=prompt)
             await self._work()
         except asyncio.CancelledError:
@@ -134,7 +138,7 @@ class Agent:
                 wait = self.retry.wait(attempt, error.after)
                 again = error.kind == "again" and attempt < self.retry.tries and wait <= self.retry.patience_s
                 if not again:
-                    self._fall_back(error, attempt)
+                    await self._fall_back(error, attempt)
                     attempt = 0
                     continue
                 attempt += 1
@@ -144,20 +148,46 @@ class Agent:
             finally:
                 self.screen.text_end()
 
-    def _fall_back(self, error: WireError, attempt: int) -> None:
-        """Go on with the other model; TurnFailed where there is none."""
+    async def _fall_back(self, error: WireError, attempt: int) -> None:
+        """Go on with the next model that can take the conversation as it is; else with the first that can after a
+        compaction. TurnFailed where there is none."""
         tried = f" (tried {attempt + 1} times)" if attempt else ""
         if error.kind == "overflow":
             raise TurnFailed(f"the conversation is too long for {self.target.name}: {error.message}") from error
         failed = f"{self.target.name}: {error.message}{tried}"
+        others = [(name, other) for name, other in self._others() if name != self.target.name]
+        skipped: dict[str, str] = {}
+        for name, other in others:
+            if isinstance(other, OpenclawError):
+                skipped[name] = other.message
+            elif (why := self.room.too_small(other.window)) or (why := self._go_on(other, failed)):
+                skipped[name] = why
+            else:
+                self._tell_skipped(skipped)
+                return
+        for _, other in others:
+            if not isinstance(other, OpenclawError) and not self._go_on(other, failed):
+                await self.room.make()
+                return
+        self._tell_skipped(skipped)
+        nor = "; ".join(skipped.values())
+        raise TurnFailed(f"{failed}; nor can the other model be used: {nor}" if nor else failed) from error
+
+    def _go_on(self, other: Target, failed: str) -> str:
+        """Ask this model from now on; why that can't be. The hop is told, and recorded."""
+        before = self.target.name
         try:
-            other = self._other()
-            if other is None or other.name == self.target.name:
-                raise TurnFailed(failed) from error
             self.use(other)
         except OpenclawError as problem:
-            raise TurnFailed(f"{failed}; nor can the other model be used: {problem.message}") from error
+            return problem.message
         self.screen.line(f"{failed}; going on with {other.name}", "warn")
+        self.report(HOP, source=before, model=other.name, reason=failed)
+        return ""
+
+    def _tell_skipped(self, skipped: Mapping[str, str]) -> None:
+        for name, why in skipped.items():
+            self.conversation.note("skipped", model=name, why=why)
+            self.screen.line(f"not with {name}: {why}", "warn")
 
     # --- calling
 

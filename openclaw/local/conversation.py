@@ -6,19 +6,20 @@ Whoever opens the same log after a kill has the same conversation, and knows whi
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import uuid
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from openclaw.context.calibration import Calibration, Pair, learn
+from openclaw.context.calibration import Calibration, Sample, assumed, carried_on
 from openclaw.context.forms import log as form
 from openclaw.context.history import Call, Message, Result, Text
-from openclaw.context.tokens import estimate, family_factor
+from openclaw.context.weight import tokens
 from openclaw.context.window import Seen
 from openclaw.errors import BadInput
 from openclaw.local.log import Log
 from openclaw.units import utc
 
-PAIRS = 20  # of estimate and real count, the latest
+SAMPLES = 20  # calls that say what an estimate is worth, the latest
 
 
 class Mark(NamedTuple):
@@ -31,14 +32,20 @@ class Mark(NamedTuple):
 
 
 class Conversation:
-    """`messages` is what the next request sends; `started` are the ids of calls that began and have no result.
+    """`messages` is what the next request sends; `started` are the ids of calls that began and have no result;
+    `queued` is what a person typed and nobody has taken.
 
-    `overhead` are the tokens that a request has beside the messages: the descriptions of tools.
+    `overhead` are the tokens that a request has beside the messages: the descriptions of tools. `known` says what was
+    learned of a model in other conversations.
     """
 
-    def __init__(self, path: str, overhead: int = 0, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self, path: str, overhead: int = 0, clock: Callable[[], float] = time.time,
+        known: Callable[[str], Calibration] = assumed,
+    ) -> None:  # fmt: skip
         self.messages: list[Message] = []
         self.started: set[str] = set()
+        self.queued: dict[str, str] = {}  # by its id
         self.model = ""
         self.tokens_used = 0
         self.cost_usd = 0.0
@@ -48,7 +55,9 @@ class Conversation:
         self._measured: tuple[int, int] | None = None  # so many messages have so many tokens, says the server
         self._marks: list[Mark] = []
         self._clock, self.overhead = clock, overhead
-        self._pairs: list[Pair] = []
+        self._known = known
+        self._before: tuple[str, Calibration] | None = None  # of a model, what was learned before
+        self._samples: list[Sample] = []
         self._since = 0  # what came after this message came after the last compaction
         self._log = Log(path)
         self.path = path
@@ -61,8 +70,19 @@ class Conversation:
         """One more message; `more` is written beside it (model, cost_usd)."""
         self._do(form.record(message) | more)
 
-    def user(self, text: str) -> None:
-        self.add(Message("user", (Text(text),)))
+    def user(self, text: str, queued: str = "") -> None:
+        """A prompt; `queued` is the id under which it has waited, which it does no longer."""
+        self.add(Message("user", (Text(text),)), **({"queued": queued} if queued else {}))
+
+    def queue(self, text: str) -> str:
+        """What a person typed waits for its turn, over the end of the program too; the id under which it does."""
+        id = uuid.uuid4().hex
+        self._do({"type": "queued", "queued": id, "text": text})
+        return id
+
+    def taken(self, queued: str) -> None:
+        """What has waited under this id is no prompt, and done with."""
+        self._do({"type": "taken", "queued": queued})
 
     def system(self, text: str) -> None:
         self.add(Message("system", (Text(text),)))
@@ -129,32 +149,38 @@ class Conversation:
         """The tokens of the next request: what the server counted, and an estimate of what came since."""
         if self._context is None:
             count, known = self._measured or (0, 0)
-            rest = sum(map(size, self.messages[count:]))
-            self._context = known + round(rest * self._learned.factor) if known else self._learned.tokens(rest)
+            found = self._learned._replace(offset=known) if known else self._learned
+            self._context = found.tokens(*_weight(self.messages[count:]))
         return self._context
 
     def fixed(self) -> int:
         """The tokens that no compaction saves: system prompt and tools."""
-        return self._learned.tokens(sum(size(m) for m in self.messages if m.role == "system"))
+        return self._learned.tokens(*_weight([m for m in self.messages if m.role == "system"]))
+
+    def about(self, messages: Sequence[Message]) -> int:
+        """The tokens of some messages, as the model counts them."""
+        return self._learned._replace(offset=0).tokens(*_weight(messages))
 
     def seen(self) -> Seen:
         """How it stands, for who decides whether it is compacted."""
         since = self.messages[self._since :]
-        said = round(sum(map(size, since)) * self._learned.factor)
+        said = self.about(since)
         turns, exchanges = (sum(m.role == role for m in since) for role in ("assistant", "user"))
         return Seen(self.context(), said, turns, len(self.messages), exchanges)
 
     def estimated(self, tokens: int) -> int:
-        """So many of a request's tokens, as our own estimate of the messages in it."""
-        return max(1, round((tokens - self._learned.offset) / self._learned.factor))
+        """So many of a request's tokens, as our own estimate of messages such as these."""
+        found, (estimate, calls) = self._learned, _weight(self.messages)
+        each = found.factor + (found.call * calls / estimate if estimate else 0)
+        return max(1, round((tokens - found.offset) / each))
 
     @property
     def _learned(self) -> Calibration:
-        """From our estimate to what the server counts: learned from this conversation, before that assumed."""
-        factor = family_factor(self.model)
-        if self._pairs:
-            return learn((), self._pairs, factor)
-        return Calibration(self.overhead * factor, factor)
+        """From our estimate to what the server counts: learned from this conversation, before that from others."""
+        if self._before is None or self._before[0] != self.model:
+            self._before = self.model, self._known(self.model)
+        before = self._before[1]
+        return carried_on(self._samples, before._replace(offset=self.overhead * before.factor))
 
     def sent(self) -> int:
         """Tokens of the conversation in the last request, as the server counted them; 0 when nothing is known."""
@@ -177,6 +203,10 @@ class Conversation:
     def _take(self, entry: dict[str, Any]) -> None:
         kind = entry["type"]
         self._context = None
+        if kind != "queued":
+            self.queued.pop(str(entry.get("queued")), None)
+        elif isinstance(text := entry.get("text"), str):
+            self.queued[str(entry.get("queued"))] = text
         if kind == "message" and (message := _message(entry)):
             if message.role == "user":
                 self._marks.append(Mark("prompt", tuple(self.messages)))
@@ -205,7 +235,7 @@ class Conversation:
     def _count(self, message: Message, entry: dict[str, Any]) -> None:
         used = message.usage
         if used and used.context:
-            self._pairs = [*self._pairs, (sum(map(size, self.messages[:-1])), used.context)][-PAIRS:]
+            self._samples = [*self._samples, Sample(*_weight(self.messages[:-1]), used.context)][-SAMPLES:]
             self._measured, self._sent = (len(self.messages), used.context + used.output), used.context
             self.first = used.context if self.first is None else self.first
             self.tokens_used += used.context + used.output
@@ -219,11 +249,6 @@ def _message(entry: Any) -> Message | None:
         return None  # as any other line that is none
 
 
-def size(message: Message) -> int:
-    """About how many tokens a message has, by the weights of o200k."""
-    texts: Iterable[str] = (
-        part.text if isinstance(part, Text) else part.arguments + part.name if isinstance(part, Call) else part.content
-        for part in message.parts
-        if isinstance(part, (Text, Call, Result))
-    )
-    return 4 + sum(map(estimate, texts))
+def _weight(messages: Sequence[Message]) -> tuple[int, int]:
+    """(estimated tokens, tool calls)."""
+    return sum(map(tokens, messages)), sum(len(message.calls) for message in messages)

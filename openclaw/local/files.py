@@ -9,6 +9,7 @@ from typing import Any
 
 from openclaw.local.place import Place, ToolError
 from openclaw.tasks import globs
+from openclaw.whole import put
 
 FILE_BYTES = 4_194_304  # larger files are looked at with commands
 LISTED = 500  # names
@@ -134,21 +135,8 @@ def _text(path: str, shown: str, limit: int | None = FILE_BYTES, exact: bool = F
 
 def _replace(place: Place, path: str, text: str) -> None:
     """Whole or not at all, with the mode that the file has."""
-    new = f"{path}.{os.getpid()}.new"
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        mode = stat.S_IMODE(os.stat(path).st_mode) if os.path.exists(path) else 0o666
-        fd = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
-        with open(fd, "wb") as file:
-            file.write(text.encode("utf-8", "replace"))
-            file.flush()
-            os.fsync(fd)
-            if os.path.exists(path):
-                os.fchmod(fd, mode)
-        os.replace(new, path)
+        put(path, text.encode("utf-8", "replace"), 0o666)
     except OSError as error:
-        try:
-            os.unlink(new)
-        except OSError:
-            pass  # it was never made
         raise ToolError(f"{place.shown(path)}: {error.strerror}") from None

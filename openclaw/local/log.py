@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from openclaw.errors import Unavailable
+from openclaw.whole import sync_folder
 
 
 class Log:
@@ -25,7 +26,7 @@ class Log:
             self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
             fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if new:
-                _sync_folder(os.path.dirname(path))
+                sync_folder(os.path.dirname(path))
         except BlockingIOError:
             raise Unavailable(f"{path} is in use by another process", "end that one first") from None
         except OSError as error:
@@ -59,11 +60,3 @@ class Log:
 
     def close(self) -> None:
         os.close(self._fd)
-
-
-def _sync_folder(path: str) -> None:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)

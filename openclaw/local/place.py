@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from openclaw.agents.calls import DENIED
 from openclaw.results import Results
 from openclaw.tasks import guard
+from openclaw.whole import put
 
 
 class ToolError(Exception):
@@ -79,15 +80,5 @@ def keep_aside(place: Place, text: str) -> str:
     path = os.path.join(place.results, f"{id}.txt")
     if not os.path.exists(path):
         os.makedirs(place.results, mode=0o700, exist_ok=True)
-        save(path, data)
+        put(path, data)
     return id
-
-
-def save(path: str, data: bytes) -> None:
-    """Write a file, 0600, whole or not at all."""
-    fd = os.open(f"{path}.new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    with open(fd, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(fd)
-    os.replace(f"{path}.new", path)

@@ -19,7 +19,7 @@ from openclaw.local import slash, tools
 from openclaw.local.agent import Agent
 from openclaw.local.budget import Budget, Halted
 from openclaw.local.conversation import Conversation
-from openclaw.local.place import Place, save
+from openclaw.local.place import Place
 from openclaw.local.reports import Reports
 from openclaw.local.retry import Retry
 from openclaw.local.tools import Tool
@@ -30,6 +30,8 @@ from openclaw.models.targets import Target
 from openclaw.results import Results
 from openclaw.roles.summarize import Summarizer, configured
 from openclaw.settings import Settings
+from openclaw.usage import calibrations
+from openclaw.whole import put
 
 FAILED, HALTED = 1, 3  # its exit status: something of ours failed; refused by a guard
 ECHOED = 12  # lines of a prompt that are shown
@@ -54,7 +56,8 @@ def run(given: argparse.Namespace) -> int:
     if given.resume and not os.path.exists(path):
         raise NotFound(f"there is no conversation {id[:60]!r}", "it would be in " + folder, code="no_conversation")
     offered = tools.chosen(given.tools.split(",") if given.tools is not None else None)
-    conversation = Conversation(path, sum(estimate(json.dumps(tool.schema) + tool.about) + 8 for tool in offered))
+    overhead = sum(estimate(json.dumps(tool.schema) + tool.about) + 8 for tool in offered)
+    conversation = Conversation(path, overhead, known=lambda model: calibrations.at(settings, model))
     target = targets.target(conversation.model or given.model or settings.get("local.model"), settings)
     place = _place(settings, session, folder, target)
     if not conversation.messages:
@@ -78,7 +81,7 @@ class _Program:
         id: str,
     ) -> None:
         self.settings, self.conversation, self.given = settings, conversation, given
-        self.prompts: asyncio.Queue[str] = asyncio.Queue()
+        self.prompts: asyncio.Queue[tuple[str, str]] = asyncio.Queue()  # (text, the id under which it waits)
         self.turn: asyncio.Task[None] | None = None
         self.report = Reports(settings.environ, id, conversation.path)
         self.window = Window(self._entered, self.interrupt, self._figures, "NO_COLOR" not in settings.environ)
@@ -92,7 +95,7 @@ class _Program:
             Budget((session.get("budget") or {}).get("tokens")),
             Limits(settings.get("local.output_tokens"), settings.get("local.silence")),
             Retry(settings.get("local.retries")),
-            self._other,
+            self._others,
             _triggers(settings),
             self._summarizer,
         )
@@ -108,7 +111,10 @@ class _Program:
         self.window.line(f"{self.agent.target.name}, in {self.agent.place.cwd}; /help lists the commands")
         if self.given.prompt:
             self._echo(self.given.prompt)
-            self.prompts.put_nowait(self.given.prompt)
+            self.prompts.put_nowait((self.given.prompt, ""))
+        for queued, text in self.conversation.queued.items():  # typed before the program was killed
+            self._echo(text)
+            self.prompts.put_nowait((text, queued))
         worker = asyncio.create_task(self._work(resumed))
         try:
             await self.window.run()
@@ -119,7 +125,7 @@ class _Program:
             self.conversation.close()
         if not self.halted:
             return FAILED if self.failed else 0
-        save(os.path.join(os.path.dirname(self.conversation.path), "ending"), b"halted")
+        put(os.path.join(os.path.dirname(self.conversation.path), "ending"), b"halted")
         return HALTED
 
     def interrupt(self) -> bool:
@@ -144,7 +150,14 @@ class _Program:
         else:
             if self.interruptible:
                 self.window.line("queued until the turn ends")
-            self.prompts.put_nowait(text)
+            self._queue(text)
+
+    def _queue(self, text: str) -> None:
+        """It is in the log before it waits: whoever kills the program does not take it away."""
+        try:
+            self.prompts.put_nowait((text, self.conversation.queue(text)))
+        except OpenclawError:  # a full disk: the turn will say so
+            self.prompts.put_nowait((text, ""))
 
     def _echo(self, text: str) -> None:
         """A prompt above the answer to it; of a long one its begin."""
@@ -154,18 +167,21 @@ class _Program:
     async def _work(self, resumed: bool) -> None:
         """Turn after turn. One that a kill has cut off is finished first, if nobody says anything else."""
         try:
-            if resumed and self.prompts.empty() and (self.conversation.open_calls or self.conversation.owes_answer):
+            if resumed and not self.given.prompt and (self.conversation.open_calls or self.conversation.owes_answer):
                 await self._take(self.agent.turn(None))
-            elif not self.given.prompt and resumed:
+            elif resumed and self.prompts.empty():
                 self.report("Stop")
             while True:
-                text = await self.prompts.get()
-                if slash.known(text) == "/compact":
-                    await self._take(slash.compact(text, self.agent))
-                elif slash.known(text):
-                    slash.run(text, self.agent, self.settings)
+                text, queued = await self.prompts.get()
+                if command := slash.known(text):
+                    if queued:
+                        self.conversation.taken(queued)
+                    if command == "/compact":
+                        await self._take(slash.compact(text, self.agent))
+                    else:
+                        slash.run(text, self.agent, self.settings)
                 else:
-                    await self._take(self.agent.turn(text))
+                    await self._take(self.agent.turn(text, queued))
         except Halted as error:
             self.halted = str(error)
             self.window.line(self.halted, "error")
@@ -185,12 +201,16 @@ class _Program:
             if not self.agent.interrupted:  # by a person, before it had begun
                 raise
 
-    def _other(self) -> Target | None:
-        """The next one to go on with, after the one that is asked now; the last has none."""
-        names = [name.strip() for name in self.settings.get("local.fallback_model").split(",") if name.strip()]
-        found = [targets.target(name, self.settings) for name in names]
-        at = next((i for i, each in enumerate(found) if each.name == self.agent.target.name), -1)
-        return found[at + 1] if at + 1 < len(found) else None
+    def _others(self) -> list[tuple[str, Target | OpenclawError]]:
+        """Those to go on with after the one that is asked now, in turn; the last has none."""
+        found: list[tuple[str, Target | OpenclawError]] = []
+        for name in filter(None, map(str.strip, self.settings.get("local.fallback_model").split(","))):
+            try:
+                target = targets.target(name, self.settings)
+                found = [] if target.name == self.agent.target.name else [*found, (target.name, target)]
+            except OpenclawError as error:
+                found.append((name, error))
+        return found
 
     def _summarizer(self, wish: str) -> Summarizer | None:
         """Who summarises; nobody where no model is set for it."""

@@ -13,8 +13,9 @@ from openclaw.context.window import ContextWindow, Triggers
 from openclaw.local import aside, shrink
 from openclaw.local.budget import TARGET, Budget, Halted
 from openclaw.local.conversation import Conversation
-from openclaw.local.place import Place, save
+from openclaw.local.place import Place
 from openclaw.local.screen import Screen
+from openclaw.whole import put
 
 OVERFLOWS = 3  # compactions in a row because the server said that it is too long
 
@@ -51,6 +52,13 @@ class Room:
         """From now on there is a window of so many tokens. Refused where compactions could only loop in it."""
         triggers = self.triggers._replace(window=window)
         self._window = ContextWindow(triggers, Policy(), self._clock(), self.conversation.fixed())
+
+    def too_small(self, window: int) -> str:
+        """Why a window of so many tokens could not take the conversation as it is; empty when it could."""
+        tokens, most = self.conversation.context(), self.triggers._replace(window=window).threshold
+        if tokens < most:
+            return ""
+        return f"its window of {window:,} tokens is too small for the {tokens:,} of the conversation"
 
     async def make(self) -> None:
         """Compact where it is due, warn where it soon will be. Halted: the budget is used up."""
@@ -109,7 +117,7 @@ class Room:
     def _halted(self, tokens: int) -> str:
         """Save what a new session needs, and say how to go on."""
         path = os.path.join(os.path.dirname(self.conversation.path), "summary.md")
-        save(path, shrink.summary(self.conversation.messages, self.conversation.path).encode("utf-8", "replace"))
+        put(path, shrink.summary(self.conversation.messages, self.conversation.path).encode("utf-8", "replace"))
         self.conversation.note("halted", tokens=tokens, limit=self.budget.limit, summary=path)
         return (
             f"halted: its budget is used up ({self.budget.shown(tokens)}). Its state is saved; go on in a new session: "

@@ -13,7 +13,7 @@ from openclaw.context.history import Message, Part, Result, Text
 from openclaw.context.ledger.text import MARK as STATE
 from openclaw.context.policy import Policy
 from openclaw.context.tokens import estimate
-from openclaw.local.conversation import size
+from openclaw.context.weight import tokens
 from openclaw.local.place import Place, keep_aside
 
 KEPT = (10, 4, 1)  # exchanges at the end that stay as they are: fewer where the window is too small for so many
@@ -133,4 +133,4 @@ def _wished(history: list[Message], wish: str) -> list[Message]:
 
 
 def _tokens(history: Sequence[Message]) -> int:
-    return sum(map(size, history))
+    return sum(map(tokens, history))

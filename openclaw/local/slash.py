@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 
 from openclaw.errors import OpenclawError
 from openclaw.local.agent import Agent
-from openclaw.local.conversation import size
 from openclaw.models import endpoints, targets
 from openclaw.settings import Settings
 
@@ -75,14 +73,15 @@ def _status(agent: Agent, settings: Settings, rest: str) -> str:
 
 
 def _context(agent: Agent, settings: Settings, rest: str) -> str:
-    tokens, number = Counter[str](), Counter[str]()
-    for message in agent.conversation.messages:
-        tokens[message.role] += size(message)
-        number[message.role] += 1
-    lines = [
-        f"{SYSTEM_ROLES[role]:<18}{tokens[role]:>9,} tokens in {number[role]}" for role in SYSTEM_ROLES if number[role]
-    ]
-    return "\n".join([*lines, f"{'in all':<18}{agent.conversation.context():>9,} tokens"])
+    conversation, lines = agent.conversation, []
+    beside = conversation.context()
+    for role, shown in SYSTEM_ROLES.items():
+        if own := [message for message in conversation.messages if message.role == role]:
+            tokens = conversation.about(own)
+            beside -= tokens
+            lines.append(f"{shown:<18}{tokens:>9,} tokens in {len(own)}")
+    lines.append(f"{'beside them':<18}{max(0, beside):>9,} tokens: the descriptions of tools and such")
+    return "\n".join([*lines, f"{'in all':<18}{conversation.context():>9,} tokens"])
 
 
 def _model(agent: Agent, settings: Settings, name: str) -> str:

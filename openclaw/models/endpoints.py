@@ -11,20 +11,21 @@ from openclaw.settings import Settings
 from openclaw.yamls import read_yaml
 
 SHIPPED = os.path.join(os.path.dirname(__file__), "endpoints.yaml")
+DEFAULT_WINDOW = 32_768  # tokens, where nobody says more or less
 _KINDS = {
     "url": str, "url_env": str, "wire": str, "key": str, "window": int, "free": bool, "provider": str, "lists": bool,
 }  # fmt: skip
 
 
 class Endpoint(NamedTuple):
-    """One endpoint; see the head of endpoints.yaml. `key` is the name of a variable, `window` tokens."""
+    """One endpoint; see the head of endpoints.yaml. `key` is the name of a variable, `window` tokens or 0."""
 
     name: str
     url: str
     wire: str
     url_env: str = ""
     key: str = ""
-    window: int = 32_768
+    window: int = 0
     free: bool = False
     provider: str = ""
     lists: bool = False

@@ -99,27 +99,12 @@ def _call(entry: Endpoint, url: str, key: str, seconds: float) -> Callable[[], A
 def ask(entry: Endpoint, url: str, key: str, seconds: float) -> Answer:
     """Ask one endpoint for its models."""
     shown = url.partition("?")[0]
-    if entry.free and (problem := _closed(url, min(seconds, QUICK_SECONDS))):
+    if entry.free and (problem := closed(url, min(seconds, QUICK_SECONDS))):
         return Answer(False, f"{entry.name} does not answer at {shown}: {problem}")
     from urllib.error import HTTPError, URLError  # 40 ms: only where somebody listens
-    from urllib.request import HTTPRedirectHandler, Request, build_opener
 
-    class Stay(HTTPRedirectHandler):
-        """A key goes to no other server."""
-
-        def redirect_request(self, *_: Any) -> None:
-            return None
-
-    path = "/v1/models" if entry.wire == "anthropic" and not url.endswith("/v1") else "/models"
-    headers = {"User-Agent": "openclaw", "Accept": "application/json"}
-    if key and entry.wire == "anthropic":
-        headers |= {"x-api-key": key, "anthropic-version": "2023-06-01"}
-    elif key:
-        headers["Authorization"] = f"Bearer {key}"
     try:
-        with build_opener(Stay).open(Request(url.rstrip("/") + path, headers=headers), timeout=seconds) as reply:
-            data = reply.read(LARGEST)
-        return Answer(True, f"{entry.name} answers", _names(data))
+        return Answer(True, f"{entry.name} answers", _names(fetch(entry, models_url(entry, url), key, seconds)))
     except HTTPError as error:
         if error.code in (401, 403):
             return Answer(False, f"{entry.name} refuses the key in {entry.key}" if entry.key else "it wants a key")
@@ -133,7 +118,33 @@ def ask(entry: Endpoint, url: str, key: str, seconds: float) -> Answer:
         return Answer(False, f"{entry.name} answers with nonsense at {shown}: {type(error).__name__}")
 
 
-def _closed(url: str, seconds: float) -> str:
+def models_url(entry: Endpoint, url: str) -> str:
+    """Where it lists its models."""
+    path = "/v1/models" if entry.wire == "anthropic" and not url.endswith("/v1") else "/models"
+    return url.rstrip("/") + path
+
+
+def fetch(entry: Endpoint, address: str, key: str, seconds: float, data: bytes | None = None) -> bytes:
+    """What an endpoint gives for this address, asked with its key; `data` is posted. OSError and ValueError when it
+    gives nothing, and whatever else `http.client` raises for what is no HTTP."""
+    from urllib.request import HTTPRedirectHandler, Request, build_opener  # as in `ask`
+
+    class Stay(HTTPRedirectHandler):
+        """A key goes to no other server."""
+
+        def redirect_request(self, *_: Any) -> None:
+            return None
+
+    headers = {"User-Agent": "openclaw", "Accept": "application/json", "Content-Type": "application/json"}
+    if key and entry.wire == "anthropic":
+        headers |= {"x-api-key": key, "anthropic-version": "2023-06-01"}
+    elif key:
+        headers["Authorization"] = f"Bearer {key}"
+    with build_opener(Stay).open(Request(address, data, headers), timeout=seconds) as reply:
+        return bytes(reply.read(LARGEST))
+
+
+def closed(url: str, seconds: float) -> str:
     """Why nobody listens there; empty when somebody does."""
     import socket
     from urllib.parse import urlsplit

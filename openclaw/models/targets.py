@@ -6,8 +6,11 @@ from typing import NamedTuple
 
 from openclaw.errors import BadInput, NotFound, Unavailable
 from openclaw.models import catalogue
+from openclaw.models.endpoints import DEFAULT_WINDOW, Endpoint
 from openclaw.models.prices import Price
 from openclaw.settings import Settings
+
+PATIENCE = 2.0  # seconds for each question to a server
 
 
 class Target(NamedTuple):
@@ -44,13 +47,21 @@ def target(name: str, settings: Settings) -> Target:
     key = settings.environ.get(entry.key, "") if entry.key else ""
     if entry.key and not key:
         raise Unavailable(f"{entry.name} needs a key", f"set {entry.key} in your environment", code="no_key")
+    url = settings.get("local.url") or entry.base(settings.environ)
     return Target(
         entry.name,
         model.id,
-        settings.get("local.url") or entry.base(settings.environ),
+        url,
         entry.wire,
         key,
-        settings.get("local.window") or model.window or entry.window,
+        settings.get("local.window") or model.window or entry.window or _asked(entry, model.id, url, key),
         entry.free,
         model.price,
     )
+
+
+def _asked(entry: Endpoint, model: str, url: str, key: str) -> int:
+    """What its server says of the window; else the usual one, which `models check` tells."""
+    from openclaw.models import windows  # only where no list knows it
+
+    return windows.ask(entry, url, key, model, PATIENCE) or DEFAULT_WINDOW

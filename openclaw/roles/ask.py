@@ -9,13 +9,13 @@ import asyncio
 import re
 import time
 import uuid
+from collections.abc import Sequence
 from typing import Any
 
 from openclaw.context.history import Message, Result, Text, Usage
-from openclaw.context.tokens import family_factor
+from openclaw.context.weight import tokens
 from openclaw.errors import OpenclawError, Refused, TimedOut, Unavailable
 from openclaw.local import tools, wire
-from openclaw.local.conversation import size
 from openclaw.local.place import Place, ToolError
 from openclaw.local.retry import Retry
 from openclaw.local.wire import Answer, Limits, WireError
@@ -24,6 +24,7 @@ from openclaw.roles.job import Job, Outcome, RoleResult
 from openclaw.settings import Settings
 from openclaw.store.turns import Turn
 from openclaw.units import utc
+from openclaw.usage import calibrations
 
 STEPS = 50  # model calls of one run: what calls tools for ever is stopped
 LEAST = 16  # tokens that must be left for an answer
@@ -72,6 +73,7 @@ class _Asking:
     def __init__(self, job: Job, settings: Settings) -> None:
         self.job = job
         self.target = targets.target(job.model, settings)
+        self.known = calibrations.at(settings, self.target.model)._replace(offset=0)  # which is of other tools
         self.longest, self.silence = settings.get("local.output_tokens"), settings.get("local.silence")
         self.retry = Retry(settings.get("roles.retries"))
         self.place = Place(job.cwd, job.scope, job.folder, job.folder, environ={"HOME": settings.home})
@@ -118,13 +120,18 @@ class _Asking:
                 self.history.append(Message("tool", (result,)))
         raise OpenclawError(f"{self._who} called tools {STEPS} times without an answer", "give it less to look at")
 
+    def _tokens(self, messages: Sequence[Message]) -> int:
+        """About how many tokens the model counts for these messages."""
+        calls = sum(len(message.calls) for message in messages)
+        return self.known.tokens(sum(map(tokens, messages)), calls)
+
     @property
     def _who(self) -> str:
         return f"role {self.job.role.name}: {self.job.model}"
 
     def _room(self) -> Limits:
         """How long the next answer may be. Refused when the request alone is too much: it is not sent."""
-        sent = round(sum(map(size, self.history)) * family_factor(self.target.model))
+        sent = self._tokens(self.history)
         room = self.target.window - sent
         if room < LEAST:
             raise Refused(
@@ -175,8 +182,7 @@ class _Asking:
         """Take down what the server says that the call used, or what it must have been about."""
         used = answer.message.usage or Usage()
         if not answer.known:
-            factor = family_factor(self.target.model)
-            used = Usage(round(sum(map(size, self.history)) * factor), 0, 0, round(size(answer.message) * factor))
+            used = Usage(self._tokens(self.history), 0, 0, self._tokens([answer.message]))
             if (note := "the server reported no usage: its tokens are estimates") not in self.notes:
                 self.notes.append(note)
         cost = wire.cost(self.target, used)

@@ -12,7 +12,8 @@ import sqlite3
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from openclaw.errors import BadInput, OpenclawError, Unavailable
 from openclaw.results import Results, Worth, key_of
@@ -24,6 +25,13 @@ from openclaw.store import db, sessions, turns
 from openclaw.store.turns import Turn
 from openclaw.units import format_duration, utc
 
+if TYPE_CHECKING:
+    from openclaw.models.route import Choice
+
+AUTO = "auto"  # in a model's place: whichever the routing chooses
+LOCAL = "local"  # the program that asks as we do, by its own wire
+KINDS = {"summarizer": "text"}  # what a role's work is for the routing, where its description does not say it
+CHAIN = 3  # models that are tried in turn
 INSTALL = "install it: pip install 'openclaw[local]'"
 
 
@@ -56,17 +64,18 @@ def run_role(
     if not input.strip():
         raise BadInput(f"role {role.name}: its input is empty", "give it what it is to work on")
     input = input.encode("utf-8", "replace").decode()  # halves of characters, which no server takes
-    chosen, trouble = named_model(role, settings, model), list[str]()
+    row = _session(settings, session)
+    cwd = os.path.realpath(row.cwd if row else settings.cwd)
+    names, why = models_for(role, settings, model)
+    notes = [f"its model was chosen by the routing: {why}"] if why else []
 
-    def ask() -> RoleResult:
+    def ask(name: str) -> RoleResult:
         """One run, with what it used in the ledger."""
-        row = _session(settings, session)
-        cwd = os.path.realpath(row.cwd if row else settings.cwd)
         with _folder(role) as folder:
             job = Job(
                 role,
                 input,
-                chosen,
+                name,
                 budget or role.budget,
                 timeout or role.timeout or settings.get("roles.timeout"),
                 cwd,
@@ -74,29 +83,58 @@ def run_role(
                 folder,
             )
             outcome = _here(job, settings) if in_process else _apart(job, settings)
-        trouble.extend(_record(settings, row, role.name, outcome.turns))
+        notes.extend(_record(settings, row, role.name, outcome.turns))
         if outcome.error:
             raise outcome.error
         assert outcome.result
         return outcome.result
 
     pure = cache and role.pure and not role.tools
-    result = _remembered(role, input, chosen, settings, ask) if pure else ask()
-    return result._replace(notes=(*result.notes, *trouble))
+    for name in names:
+        try:
+            result = _remembered(role, input, name, settings, partial(ask, name)) if pure else ask(name)
+        except OpenclawError as error:
+            if error.code not in ("model_unreachable", "no_key") or name == names[-1]:
+                raise
+            notes.append(f"{error.message}; went on with the next")
+        else:
+            return result._replace(notes=(*result.notes, *notes))
+    raise AssertionError("the last one returns or raises")
 
 
-def named_model(role: Role, settings: Settings, model: str | None = None) -> str:
-    """The model it will ask: the one that is given, that of its setting (the summarizer has one), of its file, of all
-    roles. Names that only Claude Code understands (`sonnet`) have no endpoint and are passed over.
+def models_for(role: Role, settings: Settings, model: str | None = None) -> tuple[list[str], str]:
+    """The models it will ask, each when the one before can't be reached, and why, where the routing has chosen them.
+
+    The one that is given, that of its setting (the summarizer has one), of its file, of all roles. Names that only
+    Claude Code understands (`sonnet`) have no endpoint and are passed over. None of all, or `auto`: what the routing
+    says. Unavailable when that knows none either.
     """
     own = settings.get("roles.summarizer") if role.name == "summarizer" else ""
     of_file = role.model if role.model and "/" in role.model else ""
     found: str = model or own or of_file or settings.get("roles.model")
-    if not found:
+    if found and found != AUTO:
+        return [found], ""
+    choice = _routed(role, settings)
+    if not choice.chain:
         why = f"; {role.model} names no endpoint" if role.model else ""
         hint = "name it with --model endpoint/model, or set roles.model (`openclaw config path`)"
-        raise Unavailable(f"role {role.name}: no model is named for it{why}", hint, code="no_model")
-    return found
+        said = f"role {role.name}: no model is named for it{why}, and the routing knows none that can be used now"
+        raise Unavailable(said, hint, code="no_model")
+    return [step.told for step in choice.chain[:CHAIN]], f"{choice.judged.kind.name}, for {choice.judged.why}"
+
+
+def _routed(role: Role, settings: Settings) -> Choice:
+    """What the routing says, by what the role is for and what was learned of such work."""
+    from openclaw.models import choosing  # YAML, and only where nobody has named one
+
+    store = db.connect(settings.database) if os.path.exists(settings.database) else None
+    try:
+        about = f"{role.name}: {role.description}"
+        seed = settings.get("route.seed")
+        return choosing.choose(settings, store, about, KINDS.get(role.name, ""), (LOCAL,), seed=seed)
+    finally:
+        if store:
+            store.close()
 
 
 def _remembered(role: Role, input: str, model: str, settings: Settings, ask: Callable[[], RoleResult]) -> RoleResult:
@@ -194,3 +232,23 @@ def _record(settings: Settings, row: sessions.Session | None, role: str, used: t
     except (OpenclawError, sqlite3.Error) as error:
         return [f"its tokens are not in the ledger: {error}"]
     return []
+
+
+def judged(settings: Settings, kind: str, model: str, good: bool) -> None:
+    """An audit has found this work good or bad: the routing learns from it. Nothing is lost for it when it can't."""
+    from openclaw.models import catalogue  # YAML
+    from openclaw.store import outcomes
+
+    try:
+        found = catalogue.load(settings).find(model)
+        outcome = outcomes.Outcome(
+            kind, LOCAL, found.name if found else model, good, "audit", None, f"audit {os.urandom(8).hex()}"
+        )
+        store = db.connect(settings.database)
+        try:
+            with db.transaction(store):
+                outcomes.record(store, outcome, utc(time.time()))
+        finally:
+            store.close()
+    except (OpenclawError, sqlite3.Error):
+        return  # in a sandbox, where there is no database to write

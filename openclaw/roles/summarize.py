@@ -20,7 +20,7 @@ from openclaw.errors import OpenclawError
 from openclaw.roles import library
 from openclaw.roles.job import RoleResult
 from openclaw.roles.role import Role
-from openclaw.roles.run import named_model, run_role
+from openclaw.roles.run import KINDS, judged, models_for, run_role
 from openclaw.settings import Settings
 from openclaw.tasks.render import fence
 
@@ -45,11 +45,13 @@ class Summarizer:
         self._settings, self._wish, self._session = settings, wish, session
         self._role: Role | None = None
         self._model, self._off = model or "", ""
+        self._others: list[str] = []  # which to go on with, in turn, where the routing has chosen it
         self._known: dict[str, str | None] = {}
         try:  # a role of the person's own may say it better; it gets no tools: what it works on is all it is given
             self._role = library.find(NAME, settings)._replace(tools=())
-            self._model = named_model(self._role, settings, model)
+            [self._model, *self._others], why = models_for(self._role, settings, model)
             self._room = _window(self._model, settings)
+            self.notes += [f"{self._model} was chosen by the routing: {why}"] if why else []
         except OpenclawError as error:
             self._give_up(error.message)
 
@@ -79,11 +81,16 @@ class Summarizer:
                     session=self._session,
                 )  # fmt: skip
             except OpenclawError as error:
+                if error.code == "model_unreachable" and self._others:
+                    self.notes.append(f"{error.message}; going on with {self._others[0]}")
+                    self._model = self._others.pop(0)
+                    return self._summary(messages, asked, most, must)
                 self._give_up(error.message)
                 return None
             self.runs.append(found)
             text = _bare(found.text)
             faults = _faults(text, messages, must, most) if found.whole else ["it was cut off"]
+            judged(self._settings, KINDS[NAME], found.model, not faults)
             if not faults:
                 self.done = True
                 self.notes.append(f"summarised by {found.model}" + (", at the second attempt" if again else ""))
@@ -158,9 +165,12 @@ def configured(settings: Settings) -> bool:
 
 
 def _window(model: str, settings: Settings) -> int:
+    """What the conversation may take of its window, in tokens as we estimate them."""
     from openclaw.models import targets  # YAML
+    from openclaw.usage import calibrations  # the store
 
-    return round(targets.target(model, settings).window * SHARE)
+    target = targets.target(model, settings)
+    return round(target.window * SHARE / calibrations.at(settings, target.model).factor)
 
 
 def _shown(messages: Sequence[Message], clip: int) -> str:

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 
 from openclaw import processes
 from openclaw.errors import OpenclawError
-from openclaw.schedule import main_window
-from openclaw.schedule.runner import replace
+from openclaw.schedule import desktop, main_window
 from openclaw.sessions.fleet import Fleet
-from openclaw.store import db, inbox
+from openclaw.store import db, inbox, news
 from openclaw.store.inbox import Errand
 from openclaw.terminal.words import literal, one_line
+from openclaw.whole import put
 
 TRIES = 5
 COMMAND_SECONDS = 60.0
@@ -38,6 +37,8 @@ def errands(fleet: Fleet) -> list[str]:
             problems.append(f"{errand.way} {errand.target}: {why}")
         with db.transaction(fleet.store):
             inbox.decide(fleet.store, errand.number, state, why, fleet.now())
+            if state == "failed" and errand.way == "main":
+                news.again(fleet.store, errand.run)  # its next prompt brings it
     return problems
 
 
@@ -46,7 +47,7 @@ def _do(fleet: Fleet, errand: Errand) -> tuple[str, str]:
     try:
         if errand.way == "file":
             os.makedirs(os.path.dirname(errand.target) or ".", exist_ok=True)
-            replace(errand.target, errand.text.rstrip("\n") + "\n")
+            put(errand.target, (errand.text.rstrip("\n") + "\n").encode("utf-8", "backslashreplace"), 0o666)
         elif errand.way == "command":
             return _command(fleet, errand)
         elif errand.way == "main":
@@ -85,7 +86,5 @@ def _screens(fleet: Fleet, errand: Errand) -> None:
     for terminal, target in main_window.screens(fleet, errand.workspace):
         words = ["-d", str(int(SCREEN_SECONDS * 1000)), literal(line)]
         terminal.run("display-message", *(["-t", target] if target else []), *words)
-    environ = fleet.settings.environ
-    if (program := shutil.which("notify-send", path=environ.get("PATH"))) and environ.get("DBUS_SESSION_BUS_ADDRESS"):
-        subprocess.run([program, "--", errand.target, errand.text[:1000]], env=dict(environ), timeout=10, check=False,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    if fleet.settings.get("cron.desktop"):
+        desktop.show(fleet.settings.environ, errand.target, errand.text)

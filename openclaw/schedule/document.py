@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from openclaw.errors import BadInput
+from openclaw.schedule.dialects import plain
 from openclaw.schedule.planner import CATCH_UP
 from openclaw.schedule.times import Timing, check_cron, moment, zone
 from openclaw.tasks.request import check_text
@@ -28,8 +29,9 @@ MESSAGE = (
 _KNOWN = {
     "": ("name", "enabled", "schedule", "sessionTarget", "payload", "delivery", "run", "deleteAfterRun", "id",
          "description", "createdAtMs", "updatedAtMs", "state", "wakeMode"),
-    "payload": ("kind", "message", "text", "model", "fallbacks", "timeoutSeconds"),
-    "delivery": ("mode", "path", "argv"),
+    "payload": ("kind", "message", "text", "model", "fallbacks", "timeoutSeconds", "channel", "to",
+                "bestEffortDeliver"),
+    "delivery": ("mode", "path", "argv", "channel", "to", "accountId", "bestEffort"),
     "run": ("agent", "type", "injectOnly", "write", "budgetTokens", "maxInjectTokens", "overlap", "catchUp", "batch",
             "activeHours"),
 }  # fmt: skip
@@ -81,27 +83,36 @@ class Spec(NamedTuple):
 def read(document: Mapping[str, Any], name: str, created: float) -> Spec:
     """What it asks. BadInput where a field that we know has a value that can't be meant. `created` in epoch seconds."""
     notes: list[str] = []
+    document = plain(document)
     schedule, payload = _mapping(document, "schedule"), _mapping(document, "payload")
     delivery, run = _mapping(document, "delivery"), _mapping(document, "run")
     timing, never = _timing(schedule, created)
-    kind, target = payload.get("kind"), document.get("sessionTarget", "isolated")
+    kind, target = payload.get("kind"), document.get("sessionTarget")
     if not never and kind not in ("agentTurn", "systemEvent"):
-        never = f"payload.kind {_shown(kind)} is not known here"
+        never = _unknown("payload.kind", kind)
     elif not never and target not in ("isolated", "main"):
-        never = f"sessionTarget {_shown(target)} is not known here"
+        never = _unknown("sessionTarget", target)
     for place, tree in (("", document), ("payload", payload), ("delivery", delivery), ("run", run)):
         notes += [f"{place}.{key}".lstrip(".") for key in tree if key not in _KNOWN[place]]
     notes += [f"schedule.{key}" for key in schedule if key not in _SCHEDULE.get(str(schedule.get("kind")), schedule)]
     way, said = _delivery(delivery)
+    channel = _text(delivery, "channel", "delivery") or _text(payload, "channel", "payload")
+    if way.way == "announce" and channel:
+        said.append(f"not sent to {_shown(channel)}: announced here instead")
+    main = target == "main"
+    if main and document.get("wakeMode") == "next-heartbeat":
+        said.append("wakeMode 'next-heartbeat': it is sent as soon as the main session is idle")
+    if payload.get("timeoutSeconds") == 0:
+        said.append("payload.timeoutSeconds 0: no run goes on for ever, the time limit is that of its type")
     text = _text(payload, "message", "payload") or _text(payload, "text", "payload") or MESSAGE.format(name=name)
     check_text(text, LONGEST_TEXT, "the message", "put the bulk into a file and name it with --inject-only")
     return Spec(
         timing=timing,
         enabled=_flag(document, "enabled", True),
-        main=target == "main",
+        main=main,
         message=text,
         models=tuple(m for m in (_text(payload, "model", "payload"), *_texts(payload, "fallbacks", "payload")) if m),
-        timeout=_number(payload, "timeoutSeconds", "payload", 366 * 86400),
+        timeout=_number(payload, "timeoutSeconds", "payload", 366 * 86400, zero=True) or None,
         agent=_text(run, "agent", "run") or None,
         type=_text(run, "type", "run"),
         inject=_texts(run, "injectOnly", "run") if "injectOnly" in run else None,
@@ -147,14 +158,18 @@ def _timing(schedule: Mapping[str, Any], created: float) -> tuple[Timing | None,
         return Timing("every", step_ms=step, anchor_ms=int(created * 1000 if anchor is None else anchor),
                       jitter_ms=jitter), ""  # fmt: skip
     tz = _text(schedule, "tz", "schedule")
-    if kind == "cron":
-        zone(tz)
-        return Timing("cron", expr=check_cron(_text(schedule, "expr", "schedule")), tz=tz, jitter_ms=jitter), ""
-    if kind == "at":
-        ms = _number(schedule, "atMs", "schedule", 4e12)
-        at = ms / 1000 if ms else moment(_text(schedule, "at", "schedule"), tz, created, "schedule.at")
-        return Timing("at", at_ms=round(at * 1000), tz=tz, jitter_ms=jitter), ""
-    return None, f"schedule.kind {_shown(kind)} is not known here"
+    try:
+        if kind == "cron":
+            zone(tz)
+            expr = check_cron(_text(schedule, "expr", "schedule"), "schedule.expr")
+            return Timing("cron", expr=expr, tz=tz, jitter_ms=jitter), ""
+        if kind == "at":  # where it names no zone, that of these files is UTC
+            ms = _number(schedule, "atMs", "schedule", 4e12)
+            at = ms / 1000 if ms else moment(_text(schedule, "at", "schedule"), tz or "UTC", created, "schedule.at")
+            return Timing("at", at_ms=round(at * 1000), tz=tz, jitter_ms=jitter), ""
+    except BadInput as error:  # others take more than we do
+        return None, error.message
+    return None, _unknown("schedule.kind", kind)
 
 
 def _delivery(delivery: Mapping[str, Any]) -> tuple[Delivery, list[str]]:
@@ -171,7 +186,7 @@ def _delivery(delivery: Mapping[str, Any]) -> tuple[Delivery, list[str]]:
         return Delivery("command", json.dumps(words)), []
     if mode in WAYS:
         return Delivery(mode), []
-    return Delivery("announce"), [f"delivery.mode {_shown(mode)} is not known here: announced instead"]
+    return Delivery("announce"), [f"{_unknown('delivery.mode', mode)}: announced instead"]
 
 
 def _hours(text: str) -> tuple[int, int] | None:
@@ -190,6 +205,10 @@ def _hours(text: str) -> tuple[int, int] | None:
 
 def _shown(value: object) -> str:
     return repr(value)[:60] if value is not None else "nothing"
+
+
+def _unknown(what: str, value: object) -> str:
+    return f"{what} is missing" if value is None else f"{what} {_shown(value)} is not known here"
 
 
 def _mapping(tree: Mapping[str, Any], key: str) -> Mapping[str, Any]:

@@ -16,7 +16,7 @@ from openclaw.schedule.work import Rules
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.wait import LOOK_SECONDS
 from openclaw.sessions.wait import wait as wait_for
-from openclaw.store import db, jobs, runs, sessions
+from openclaw.store import db, jobs, runs, sessions, trials
 from openclaw.store.runs import Run
 from openclaw.units import utc
 
@@ -34,7 +34,7 @@ class Tick(NamedTuple):
 def keeper(fleet: Fleet) -> Keeper:
     """The keeper of this fleet's jobs."""
     get = fleet.settings.get
-    rules = Rules(get("cron.grace"), get("cron.tries"), get("cron.pause_after"))
+    rules = Rules(get("cron.grace"), get("cron.tries"), get("cron.pause_after"), get("cron.announce_turn"))
     me = processes.identity(os.getpid())
     return Keeper(fleet.store, SessionRunner(fleet), rules, fleet.clock, me, processes.alive)
 
@@ -58,6 +58,10 @@ def catch_up(fleet: Fleet) -> None:
 
 def tidy(fleet: Fleet) -> None:
     """End the windows of runs that have ended; forget what is older than `cron.keep_for`."""
+    if trials.unfinished(fleet.store):
+        from openclaw.sessions import trial  # YAML, and only while one runs
+
+        trial.collect(fleet)
     SessionRunner(fleet).sweep(runs.sessions_left(fleet.store))
     before = utc(fleet.clock() - fleet.settings.get("cron.keep_for"))
     if old := runs.older(fleet.store, before):

@@ -10,7 +10,6 @@ import re
 from typing import Any
 
 from openclaw import workspace
-from openclaw.context.tokens import Counter
 from openclaw.errors import BadInput, NotFound
 from openclaw.schedule import jobs as services
 from openclaw.schedule.document import Spec
@@ -83,7 +82,7 @@ def is_beat(spec: Spec) -> bool:
 
 def task(fleet: Fleet, folder: str, message: str) -> tuple[str, Injected]:
     """The file is the task itself: an envelope for it, as for what is data, would cost more than most of them have."""
-    [found] = inject.read_all([FILE], folder, fleet.settings, Counter(fleet.cache_dir, fleet.settings.environ))
+    [found] = inject.read_all([FILE], folder, fleet.settings, fleet.counter())
     return f"{found.text.rstrip()}\n\n{message}", found
 
 

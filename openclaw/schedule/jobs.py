@@ -85,11 +85,11 @@ def take_in(fleet: Fleet, documents: Sequence[Mapping[str, Any]], replace: bool,
     """Import jobs, all or none. One that is there already is left, or with `replace` replaced if it differs."""
     if name and len(documents) > 1:
         raise BadInput("--name names one job, and the file has several", "import it without --name")
-    done = []
+    done: list[Imported] = []
     with db.transaction(fleet.store):
         for number, said in enumerate(documents, 1):
             try:
-                done.append(_take_in(fleet, said, replace, name))
+                done.append(_take_in(fleet, said, replace, name, [each.job.id for each in done]))
             except (BadInput, Refused) as error:
                 error.message = f"job {number}: {error.message}" if len(documents) > 1 else error.message
                 raise
@@ -102,9 +102,17 @@ def give_out(fleet: Fleet, words: Sequence[str]) -> dict[str, Any]:
     return {"version": 1, "jobs": [json.loads(job.said) for job in found]}
 
 
-def _take_in(fleet: Fleet, said: Mapping[str, Any], replace: bool, name: str | None) -> Imported:
-    named = _name(name or said.get("name") or _named_by(said))
-    known = next((j for j in jobs.every(fleet.store) if j.name == named or j.id == said.get("id")), None)
+def _take_in(
+    fleet: Fleet, said: Mapping[str, Any], replace: bool, name: str | None, before: Sequence[str]
+) -> Imported:
+    """`before`: the ids of the jobs that others of the same file are about."""
+    every = jobs.every(fleet.store)
+    if name:
+        named = _name(name)
+        known = next((job for job in every if job.name == named), None)
+    else:
+        known = _known([job for job in every if job.id not in before], said)
+        named = _name_here(said, [job.name for job in every if job is not known])
     if known is None:
         job = _insert(fleet, said, named, fleet.settings.cwd)
         return Imported(job, "added", spec(job).notes)
@@ -112,12 +120,37 @@ def _take_in(fleet: Fleet, said: Mapping[str, Any], replace: bool, name: str | N
         return Imported(known, "unchanged", spec(known).notes)
     if not replace:
         raise Refused(f"there is another job {known.name!r}", "say --replace, or import it with --name", "name_taken")
-    if named != known.name:
-        _free(fleet, named)
     job = _planned(fleet, known._replace(name=named, said=_dump(said)), fleet.clock())
     columns = ("name", "said", "cursor", "next_at")
     jobs.update(fleet.store, job.id, fleet.now(), **{key: getattr(job, key) for key in columns})
     return Imported(job, "replaced", spec(job).notes)
+
+
+def _known(every: Sequence[Job], said: Mapping[str, Any]) -> Job | None:
+    """The job that a document of a file is about: it has its id or, where one of both brings none, its name."""
+    id, name = said.get("id") or "", said.get("name")
+    if id and (same := [job for job in every if _brought(job) == id]):
+        return same[0]
+    alike = [job for job in every if name and name in (job.name, json.loads(job.said).get("name"))]
+    alike = [job for job in alike if not (id and _brought(job))]
+    return next((job for job in alike if json.loads(job.said) == said), alike[0] if alike else None)
+
+
+def _brought(job: Job) -> Any:
+    """The id that its document has."""
+    return json.loads(job.said).get("id") or ""
+
+
+def _name_here(said: Mapping[str, Any], taken: Sequence[str]) -> str:
+    """What a job of a file is called here: as there, in one printable line, and unlike all others."""
+    written = said.get("name")
+    line = " ".join(written.split()) if isinstance(written, str) else ""
+    wanted = "".join(filter(str.isprintable, line)).lstrip("- ")[:LONGEST_NAME].strip() or _named_by(said)
+    count, name = 1, wanted
+    while name in taken:
+        count += 1
+        name = f"{wanted[: LONGEST_NAME - 8]} {count}"
+    return name
 
 
 def _insert(fleet: Fleet, said: Mapping[str, Any], name: str, cwd: str) -> Job:

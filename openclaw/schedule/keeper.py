@@ -22,6 +22,7 @@ from openclaw.store import db, inbox, jobs, runs
 from openclaw.store.jobs import Job
 from openclaw.store.runs import Run
 from openclaw.units import from_utc, utc
+from openclaw.usage.quotas import AtLimit
 
 BACKOFF = (30.0, 60.0, 300.0, 900.0, 3600.0)  # seconds before the next try
 RESULT_CHARS = 20_000  # of a result, in its row; the whole is in its folder
@@ -73,7 +74,10 @@ class Keeper:
         except OpenclawError as error:  # a time zone that is gone, say
             self._pause(job, error.message)
             return [], False
-        if spec.timing is None or spec.never or not spec.enabled or job.paused:
+        if spec.never:  # it was planned, so it could be run before
+            self._pause(job, spec.never)
+            return [], False
+        if spec.timing is None or not spec.enabled or job.paused:
             jobs.update(self.store, id, utc(now), next_at=None)
             return [], False
         done = plan(spec.timing, id, job.cursor, now, spec.catch_up, self.rules.grace)
@@ -94,7 +98,9 @@ class Keeper:
     def _give_up_retries(self, id: str, newer: int) -> None:
         for run in runs.unfinished(self.store, id):
             if run.state == "retry" and run.number != newer:
-                self._close(run, "failed", run.reason + "; not tried again, for the next firing was due")
+                failed = any(tried["state"] == "failed" for tried in run.tried)  # else it was only put off
+                why = run.reason + "; not tried again, for the next firing was due"
+                self._close(run, "failed" if failed else "skipped", why)
 
     # --- beginning
 
@@ -167,6 +173,11 @@ class Keeper:
         except Interrupted:
             raise  # the next look finds out what came of it
         except OpenclawError as error:
+            if error.code == "budget":  # a brake, and no fault of the job
+                with db.transaction(self.store):
+                    return self._skip(run, error.message)
+            if isinstance(error, AtLimit) and not run.by_hand:
+                return self._put_off(spec, run, error)
             lasting = error.exit_status in (2, 3, 4) and error.code != "no_room"  # the same again would fail again
             self._end(run, Outcome("failed", error.message, again=not lasting))
         except OSError as error:
@@ -176,6 +187,20 @@ class Keeper:
             with db.transaction(self.store):
                 runs.update(self.store, run.number, state="running", holder="", model=begun.model,
                             saved_tokens=begun.saved_tokens, injected=begun.injected)  # fmt: skip
+        return True
+
+    def _put_off(self, spec: Spec, run: Run, limit: AtLimit) -> bool:
+        """At a limit of a subscription: the job's next model takes over at once, or the run waits for the reset."""
+        attempts, not_before = run.tried, limit.until
+        if len(spec.models) > len(attempts) + 1:
+            attempts.append({"session": "", "model": run.model, "state": "paused", "reason": limit.message,
+                             "at": utc(self.clock())})  # fmt: skip
+            not_before = self.clock()
+        with db.transaction(self.store):
+            runs.update(self.store, run.number, state="retry", holder="", session_id="", reason=limit.message,
+                        attempts=json.dumps(attempts), not_before=not_before)  # fmt: skip
+        if not_before < limit.until:
+            self.begin_one(run.number)
         return True
 
     def _tell_main(self, job: Job, spec: Spec, run: Run) -> bool:
@@ -228,6 +253,9 @@ class Keeper:
             if errand.way == "main" and errand.state != "waiting":
                 done = errand.state == "delivered"
                 return Outcome("done" if done else "failed", errand.why, again=False)
+            if errand.way == "main" and errand.why != run.reason:
+                with db.transaction(self.store):  # for whoever asks what it waits for
+                    runs.update(self.store, run.number, reason=errand.why)
         return None
 
     def _end(self, run: Run, outcome: Outcome) -> None:
@@ -280,25 +308,23 @@ class Keeper:
         fresh = runs.get(self.store, run.number) or run
         if state == "done":
             jobs.update(self.store, job.id, utc(self.clock()), failures=0)
-            announce.result(self.store, job, spec_of(job), fresh, result, self.clock())
+            announce.result(self.store, job, spec_of(job), fresh, result, self.rules.turn, self.clock())
             if spec_of(job).delete_after and not run.by_hand:
                 jobs.delete(self.store, job.id)
         elif state == "failed":
             failures = job.failures + (0 if run.by_hand else 1)
             jobs.update(self.store, job.id, utc(self.clock()), failures=failures)
-            announce.failure(self.store, job, fresh, self.clock())
+            announce.failure(self.store, job, fresh, self.rules.turn, self.clock())
             if failures >= self.rules.pause_after and not job.paused and not run.by_hand:
-                self._pause(job, f"{failures} firings in a row failed, the last: {reason}")
+                self._pause(job, f"{failures} firings in a row failed, the last: {reason}", fresh)
 
     def _skip(self, run: Run, reason: str) -> bool:
         self._close(run, "skipped", reason)
         return True
 
-    def _pause(self, job: Job, why: str) -> None:
-        now = utc(self.clock())
-        jobs.update(self.store, job.id, now, paused=why, next_at=None)
-        inbox.add(self.store, now, "alert", f"{job.name} is paused",
-                  f"{why}\n`openclaw cron enable {job.id}` has it go on.", job.workspace)  # fmt: skip
+    def _pause(self, job: Job, why: str, run: Run | None = None) -> None:
+        jobs.update(self.store, job.id, utc(self.clock()), paused=why, next_at=None)
+        announce.paused(self.store, job, why, run, self.clock())
 
 
 def _active(spec: Spec, due: float) -> bool:

@@ -1,4 +1,4 @@
-"""The window of the main session: what is sent there is typed only into an empty input line while it is idle.
+"""What is sent into the main session: typed only into the empty input line of its window, while it is idle.
 
 It has delivered what the main agent's own hooks then report as the begin of a turn, after the text has left the line.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from openclaw.agents import composer, registry
+from openclaw.continuity import main_window
 from openclaw.errors import OpenclawError
 from openclaw.locks import locked
 from openclaw.sessions.fleet import Fleet
@@ -15,13 +16,11 @@ from openclaw.store import db, inbox, mains
 from openclaw.store.inbox import Errand
 from openclaw.store.mains import Main
 from openclaw.terminal import deliver
-from openclaw.terminal.panes import TAG, Pane, capture
-from openclaw.terminal.server import Server, Terminal, wait_for
+from openclaw.terminal.server import Terminal, wait_for
 
-SHOW_SECONDS = 5.0
-ENTER_SECONDS = 2.0
-ENTERS = 4
+COVERED_SECONDS = 2.0  # a line that is drawn anew just now is back by then
 CONFIRM_SECONDS = 10.0
+HEAD = "A scheduled message:"  # before a text that would be taken for a command
 TYPING = "typing since "  # the mark of one whose sender may have died in the middle, with what it saw before
 
 
@@ -38,8 +37,6 @@ def tell(fleet: Fleet, errand: Errand) -> tuple[str, str]:
             return "delivered", ""  # whoever typed it died before it could say so
         if not main.socket or not main.pane_id:
             return "failed", "the main session runs outside of tmux"
-        if main.state != "idle":
-            return _waits(errand, f"the main session is {main.state}")
         return _type(fleet, errand, main)
 
 
@@ -57,45 +54,29 @@ def screens(fleet: Fleet, workspace: str) -> Iterator[tuple[Terminal, str]]:
 
 def _type(fleet: Fleet, errand: Errand, main: Main) -> tuple[str, str]:
     agents = registry.load(fleet.settings)
-    entry = agents[main.agent].input if main.agent in agents else {}
-    line, pasted = entry.get("line", ""), entry.get("pasted", "")
-    terminal = _terminal(fleet, main)
-    pane = _pane(terminal, main)
-    if pane is None:
-        return _waits(errand, "the window of the main session is gone")
-    if not line:
+    if main.agent not in agents or not agents[main.agent].input.get("line"):
         return "failed", f"nobody knows how {main.agent} draws its input line"
-    text = composer.safe(errand.text, entry)
-
-    def screen() -> str:
-        return capture(terminal, main.pane_id, ansi=True)
-
-    def held() -> str | None:
-        return composer.held(line, screen())
-
-    def shows() -> bool:
-        seen = screen()
-        drawn = composer.held(line, seen)
-        return composer.fills(seen, text) if drawn is None else composer.holds(drawn, text, pasted)
+    window = main_window.find(main, agents[main.agent], hooks=True)
+    if isinstance(window, str):
+        return _waits(errand, f"the main session: {window}")
+    text = composer.safe(errand.text, agents[main.agent].input, HEAD)
 
     def reported() -> bool:
         fresh = mains.current(fleet.store, errand.workspace)
         return fresh is not None and fresh.seen_at > main.seen_at
 
-    if not wait_for(lambda: held() is not None, ENTER_SECONDS):
+    if not wait_for(lambda: window.held() is not None, COVERED_SECONDS):
         return _waits(errand, "something covers the input line of the main session")
-    if not (errand.why.startswith(TYPING) and shows()):
-        if held():
+    if not (errand.why.startswith(TYPING) and window.shows(text)):
+        if window.held():
             return _waits(errand, "a draft stands in the input line of the main session")
         with db.transaction(fleet.store):
             inbox.remark(fleet.store, errand.number, TYPING + main.seen_at)
-        deliver.paste(terminal, pane, text)
-        if not wait_for(shows, SHOW_SECONDS):
+        deliver.paste(window.terminal, window.pane, text)
+        if not wait_for(lambda: window.shows(text), main_window.SHOW_SECONDS):
             return "failed", "the input line of the main session did not take the text"
-    for _ in range(ENTERS):
-        deliver.paste(terminal, pane, deliver.ENTER, bracketed=False)
-        if wait_for(lambda: reported() or not shows(), ENTER_SECONDS):
-            break
+    if why := main_window.enter(window, text):
+        return "failed", why
     if wait_for(reported, CONFIRM_SECONDS):
         return "delivered", ""
     return "failed", "typed into the main session, which has not reported it: look at its window"
@@ -108,17 +89,3 @@ def _waits(errand: Errand, why: str) -> tuple[str, str]:
 
 def _terminal(fleet: Fleet, main: Main) -> Terminal:
     return Terminal(main.socket, fleet.settings.get("tmux.command"), fleet.settings.get("tmux.timeout"))
-
-
-def _pane(terminal: Terminal, main: Main) -> Pane | None:
-    """Its pane as it is now; None when it is gone, or a sub-agent's by now."""
-    words = f"#{{pid}} #{{start_time}} #{{session_id}} #{{window_id}} #{{pane_pid}} #{{pane_dead}} #{{{TAG}id}}"
-    try:
-        reply = terminal.run("display-message", "-p", "-t", main.pane_id, words)
-    except OpenclawError:
-        return None
-    parts = reply.out.split()
-    if reply.code or len(parts) != 6 or parts[5] != "0":
-        return None
-    server = Server(int(parts[0]), int(parts[1]))
-    return Pane("", "", parts[2], parts[3], main.pane_id, int(parts[4]), False, None, None, 0, 0, server)

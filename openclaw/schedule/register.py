@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import pwd
 import shlex
 import shutil
 import subprocess
@@ -15,12 +16,14 @@ from typing import NamedTuple
 
 from openclaw.errors import BadInput, Unavailable
 from openclaw.locks import locked
-from openclaw.schedule.runner import replace
 from openclaw.sessions.fleet import Fleet
+from openclaw.whole import put
 
 WAYS = ("systemd", "crontab")
+DAEMONS = ("cron", "crond", "dcron", "fcron")
 SECONDS = 20.0  # for a call of either
-KEPT = ("PATH", "HOME", "LANG", "OPENCLAW_CONFIG", "XDG_CONFIG_HOME")  # no secrets: both files can be read
+# no secrets: both files can be read
+KEPT = ("PATH", "HOME", "LANG", "OPENCLAW_CONFIG", "XDG_CONFIG_HOME", "XDG_RUNTIME_DIR")
 UNIT = """[Unit]
 Description={about}
 {more}"""
@@ -43,11 +46,13 @@ WantedBy=timers.target
 
 
 class Entry(NamedTuple):
-    """What is registered: the way, where it stands, and what was done (installed, unchanged, removed, absent)."""
+    """What is registered: the way, where it stands, what was done (installed, unchanged, removed, absent), and what
+    keeps it from firing always."""
 
     way: str
     place: str
     outcome: str
+    note: str = ""
 
 
 def install(fleet: Fleet, way: str | None) -> Entry:
@@ -67,7 +72,8 @@ def install(fleet: Fleet, way: str | None) -> Entry:
 def uninstall(fleet: Fleet) -> list[Entry]:
     """Take away whatever of it is registered."""
     with locked(fleet.state_dir, "cron-install"):
-        return [_PARTS[way][1](fleet) for way in WAYS if _there(fleet, way)]
+        left = {"systemd": _unit_files(fleet), "crontab": []}  # of a systemd that does not answer any more
+        return [_PARTS[way][1](fleet) for way in WAYS if left[way] or _there(fleet, way)]
 
 
 def _there(fleet: Fleet, way: str) -> bool:
@@ -117,13 +123,15 @@ def _crontab_install(fleet: Fleet) -> Entry:
     assigned = [f"{key}={value}" for key, value in _environment(fleet).items()]
     log = os.path.join(fleet.state_dir, "cron.log")
     words = shlex.join(["env", *assigned, *_command()]) + f" >>{shlex.quote(log)} 2>&1"
-    replace(_script(fleet), f"exec {words}\n")  # cron takes no line of more than 1000 characters
+    # a script of its own: cron takes no line of more than 1000 characters
+    put(_script(fleet), f"exec {words}\n".encode(errors="surrogateescape"))
     called = f"sh {shlex.quote(_script(fleet))}"
     line = "* * * * * " + called.replace("%", "\\%") + f" # openclaw {_mark(fleet)}"  # a bare % would be a line end
     after = [each for each in before if not _is_ours(fleet, each)] + [line]
     if after != before:
         _write_crontab(fleet, after)
-    return Entry("crontab", line, "unchanged" if after == before else "installed")
+    note = "" if _cron_runs() else "no cron runs here, so nothing is called: start it, or use `openclaw cron serve`"
+    return Entry("crontab", line, "unchanged" if after == before else "installed", note)
 
 
 def _crontab_remove(fleet: Fleet) -> Entry:
@@ -134,6 +142,13 @@ def _crontab_remove(fleet: Fleet) -> Entry:
     if os.path.lexists(_script(fleet)):
         os.unlink(_script(fleet))
     return Entry("crontab", "", "absent" if after == before else "removed")
+
+
+def _cron_runs() -> bool:
+    """Whether there is a daemon that reads crontabs; on macOS launchd starts it when one is written."""
+    import psutil  # only here: a person installs once
+
+    return sys.platform == "darwin" or any(p.info["name"] in DAEMONS for p in psutil.process_iter(["name"]))
 
 
 def _script(fleet: Fleet) -> str:
@@ -168,32 +183,45 @@ def _systemd_install(fleet: Fleet) -> Entry:
     command = " ".join(map(_quoted, _command()))
     about = f"openclaw: jobs that are due, of {fleet.state_dir}"
     texts = {
-        f"{name}.service": UNIT.format(about=about, more="")
-        + SERVICE.format(environment=environment, command=command),
+        f"{name}.service": UNIT.format(about=about, more="") + SERVICE.format(environment=environment, command=command),
         f"{name}.timer": UNIT.format(about=about, more="") + TIMER,
     }
     os.makedirs(folder, exist_ok=True)
     paths = {os.path.join(folder, file): text for file, text in texts.items()}
     changed = [path for path, text in paths.items() if _read(path) != text]
     for path in changed:
-        replace(path, paths[path])
+        put(path, paths[path].encode(errors="surrogateescape"), 0o644)
     if changed:
         _did(_run(fleet, ["systemctl", "--user", "daemon-reload"]), "systemctl daemon-reload")
     _did(_run(fleet, ["systemctl", "--user", "enable", "--now", f"{name}.timer"]), "systemctl enable")
-    return Entry("systemd", os.path.join(folder, f"{name}.timer"), "installed" if changed else "unchanged")
+    note = "" if _lingers() else "it stops when you log out: `loginctl enable-linger` lets it go on"
+    return Entry("systemd", os.path.join(folder, f"{name}.timer"), "installed" if changed else "unchanged", note)
 
 
 def _systemd_remove(fleet: Fleet) -> Entry:
-    name, folder = f"openclaw-cron-{_mark(fleet)}", _units(fleet)
-    paths = [os.path.join(folder, f"{name}.{kind}") for kind in ("timer", "service")]
-    if not any(map(os.path.lexists, paths)):
+    found = _unit_files(fleet)
+    if not found:
         return Entry("systemd", "", "absent")
-    _run(fleet, ["systemctl", "--user", "disable", "--now", f"{name}.timer"])
-    for path in paths:
-        if os.path.lexists(path):
-            os.unlink(path)
-    _did(_run(fleet, ["systemctl", "--user", "daemon-reload"]), "systemctl daemon-reload")
-    return Entry("systemd", paths[0], "removed")
+    there = _there(fleet, "systemd")
+    if there:
+        _run(fleet, ["systemctl", "--user", "disable", "--now", os.path.basename(found[0])])
+    for path in filter(os.path.lexists, found):
+        os.unlink(path)
+    if there:
+        _did(_run(fleet, ["systemctl", "--user", "daemon-reload"]), "systemctl daemon-reload")
+    return Entry("systemd", found[0], "removed")
+
+
+def _unit_files(fleet: Fleet) -> list[str]:
+    """Those of this installation that are there: the timer, the service, and the link that switches the timer on."""
+    name, folder = f"openclaw-cron-{_mark(fleet)}", _units(fleet)
+    paths = (f"{name}.timer", f"{name}.service", f"timers.target.wants/{name}.timer")
+    return [path for each in paths if os.path.lexists(path := os.path.join(folder, each))]
+
+
+def _lingers() -> bool:
+    """Whether systemd for this user goes on when nobody is logged in."""
+    return os.path.exists(f"/var/lib/systemd/linger/{pwd.getpwuid(os.geteuid()).pw_name}")
 
 
 def _units(fleet: Fleet) -> str:

@@ -21,6 +21,7 @@ from openclaw.store.jobs import Job
 from openclaw.store.runs import Run
 from openclaw.store.sessions import Session
 from openclaw.tasks.request import Request
+from openclaw.whole import put
 
 LOST = "it was lost before"  # the reason of a lost one that was given up
 ALIASES = ("haiku", "sonnet", "opus")  # families of models, which Claude Code knows by these names
@@ -52,8 +53,8 @@ class SessionRunner:
             request = together(alone, [run.job, *(part.job for _, _, part in parts)])
             counted = [planned.task.tokens for planned in spawn.plan(fleet, [request, *alone])]
             saved = max(0, sum(counted[1:]) - counted[0])
-        spawn.spawn(fleet, [request], ids=[run.session_id])
-        return Begun(request.model or "", saved, injected)
+        [started] = spawn.spawn(fleet, [request], ids=[run.session_id])
+        return Begun(started.model or "", saved, injected)
 
     def known(self, id: str) -> bool:
         """After a look: a start that was cut off is completed or undone by then."""
@@ -89,8 +90,9 @@ class SessionRunner:
         folder = run_folder(self.fleet.state_dir, run)
         try:
             os.makedirs(folder, mode=0o700, exist_ok=True)
-            replace(os.path.join(folder, "result.md"), result)
-            replace(os.path.join(folder, "run.json"), json.dumps(run.as_json(), indent=2, ensure_ascii=False) + "\n")
+            put(os.path.join(folder, "result.md"), result.encode("utf-8", "backslashreplace"))
+            record = json.dumps(run.as_json(), indent=2, ensure_ascii=False) + "\n"
+            put(os.path.join(folder, "run.json"), record.encode("utf-8", "backslashreplace"))
             link = os.path.join(folder, f"session-{run.session_id}")
             if run.session_id and not os.path.lexists(link):
                 os.symlink(self.fleet.folder(run.session_id), link)
@@ -109,6 +111,10 @@ class SessionRunner:
         good = session.status == "done" or (session.status == "idle" and not session.last_error)
         again = session.status != "killed" or session.reason == LOST  # a person who ends it means it
         said = output.result(self.fleet, session).output
+        if session.model:
+            from openclaw.sessions import judging  # YAML, and only where a model was at work
+
+            judging.of_run(self.fleet, session, good and bool(said.strip()))
         ended = "out of time" if session.status == "timeout" else f"its session was {session.status}"
         why = session.last_error or session.reason or ended
         return Outcome(
@@ -131,7 +137,11 @@ def wanted(fleet: Fleet, job: Job, spec: Spec, run: Run) -> Request:
     agent, model = program(agents, spec.agent, run.model)
     own = registry.get(agents, agent or fleet.settings.get("agent")).type  # a command line reads no prompt
     if own and not agent:
-        raise BadInput("it names neither a model nor a program", "--model M, or --agent shell for a command line")
+        from openclaw.sessions import routed  # YAML, and only where a job names neither
+
+        if not routed.programs(fleet):
+            raise BadInput("it names neither a model nor a program", "--model M, or --agent shell for a command line")
+        agent, own = routed.program_for(fleet, spec.message, spec.type or "cron"), ""
     return Request(
         task=spec.message,
         agent=agent,
@@ -173,18 +183,3 @@ def together(alone: Sequence[Request], names: Sequence[str]) -> Request:
 def run_folder(state_dir: str, run: Run) -> str:
     """Where everything about a run lies."""
     return os.path.join(state_dir, "runs", run.job_id, run.due.replace(":", "-"))
-
-
-def replace(path: str, text: str) -> None:
-    """Write a file whole or not at all."""
-    new = f"{path}.{os.getpid()}.new"
-    try:
-        with open(new, "w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, path)
-    except BaseException:
-        if os.path.lexists(new):
-            os.unlink(new)
-        raise

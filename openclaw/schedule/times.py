@@ -19,6 +19,10 @@ from cronsim import CronSim, CronSimError
 from openclaw.errors import BadInput
 from openclaw.units import parse_duration
 
+NICKNAMES = {
+    "@yearly": "0 0 1 1 *", "@annually": "0 0 1 1 *", "@monthly": "0 0 1 * *", "@weekly": "0 0 * * 0",
+    "@daily": "0 0 * * *", "@midnight": "0 0 * * *", "@hourly": "0 * * * *",
+}  # fmt: skip
 LATEST = 4e9  # epoch seconds, 2096: no clock that is right shows more
 
 
@@ -86,14 +90,15 @@ def local_zone() -> str:
     return found if place and marker else "UTC"
 
 
-def check_cron(expr: str) -> str:
-    """The expression, with single blanks. BadInput says which part cron would not take."""
+def check_cron(expr: str, what: str = "--cron") -> str:
+    """The expression as cronsim reads it. BadInput says which part cron would not take."""
     words = " ".join(expr.split())
+    words = NICKNAMES.get(words.lower(), words).replace("?", "*")  # ? is how others write: whatever the other says
     try:
         CronSim(words, datetime(2026, 1, 1))
     except CronSimError as error:
         hint = "five parts: minute hour day month weekday, like 0 7 * * 1-5"
-        raise BadInput(f"--cron {expr[:60]!r}: {str(error).lower()}", hint) from error
+        raise BadInput(f"{what} {expr[:60]!r}: {str(error).lower()}", hint) from error
     return words
 
 

@@ -64,8 +64,9 @@ class Runner(Protocol):
 
 
 class Rules(NamedTuple):
-    """Seconds and counts of the settings `cron.…`."""
+    """The settings `cron.…`, in seconds and counts. `turn`: what is announced begins a turn of the main agent."""
 
     grace: float
     tries: int
     pause_after: int
+    turn: bool = False

@@ -15,8 +15,10 @@ from openclaw.sessions.status import settle
 from openclaw.store import db
 from openclaw.store.sessions import Session
 from openclaw.terminal.server import Server
+from openclaw.usage.quotas import AtLimit
 
 POLL_SECONDS = 0.25
+LIMIT_SECONDS = 15.0  # while a limit is waited for: a program may say sooner that it has reset
 
 
 def free_memory_mb() -> int:
@@ -69,32 +71,48 @@ def _full(message: str, key: str, hint: str = "") -> Refused:
 
 @contextmanager
 def turn(fleet: Fleet, queue: bool, waiting: Callable[[str], None]) -> Iterator[Callable[[Callable[[], None]], None]]:
-    """Gives a function that runs a reservation, and with `queue` repeats it, first come first served, until it fits."""
-    ticket = 0
+    """Gives a function that runs a reservation, and with `queue` repeats it, first come first served, until it fits.
+
+    Who waits for a subscription's limit to reset has no place in the line: others need not wait for that.
+    """
+    ticket, told = 0, ""
 
     def reserve(attempt: Callable[[], None]) -> None:
-        nonlocal ticket
+        nonlocal ticket, told
         while True:
+            nap, why = POLL_SECONDS, "room"
             try:
                 if not queue or _first(fleet, ticket):
                     return attempt()
                 blocked = "others wait before it"
+            except AtLimit as error:
+                if not queue:
+                    raise
+                blocked, why, ticket = error.message, "limit", _give_back(fleet, ticket)
+                nap = max(POLL_SECONDS, min(LIMIT_SECONDS, error.until - fleet.clock()))
             except Refused as error:
                 if not queue or error.code != "no_room":
                     raise
                 blocked = error.message
-            if not ticket:
+            if why == "room" and not ticket:
                 ticket = _draw(fleet)
+            if why != told:
                 waiting(blocked)
-            time.sleep(POLL_SECONDS)  # between two looks at the predicate; a person ends it with Ctrl-C
+                told = why
+            time.sleep(nap)  # between two looks at the predicate; a person ends it with Ctrl-C
             settle(fleet)
 
     try:
         yield reserve
     finally:
-        if ticket:
-            with db.transaction(fleet.store):
-                fleet.store.execute("DELETE FROM queue WHERE ticket = ?", (ticket,))
+        _give_back(fleet, ticket)
+
+
+def _give_back(fleet: Fleet, ticket: int) -> int:
+    if ticket:
+        with db.transaction(fleet.store):
+            fleet.store.execute("DELETE FROM queue WHERE ticket = ?", (ticket,))
+    return 0
 
 
 def _draw(fleet: Fleet) -> int:

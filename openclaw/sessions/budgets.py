@@ -1,4 +1,4 @@
-"""Budgets of a day and a month, in dollars and tokens: what is spent, what live sub-agents may still need.
+"""Admission by budgets: what is spent, what live sub-agents may still need, and whether one more fits.
 
 A new sub-agent holds what it may need from the moment it is admitted, in the transaction that admits it: however many
 ask at once, together they can't take more than one after the other could.
@@ -7,122 +7,112 @@ ask at once, together they can't take more than one after the other could.
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
 
 from openclaw.agents.registry import Agent
-from openclaw.errors import OpenclawError, Refused
-from openclaw.models import catalogue
-from openclaw.models.catalogue import Catalogue
+from openclaw.errors import Refused
 from openclaw.models.route import TYPICAL
 from openclaw.sessions.fleet import Fleet
-from openclaw.settings import Settings
-from openclaw.store import ledger
+from openclaw.store import brakes, db, inbox
 from openclaw.store.sessions import Session
-from openclaw.units import from_utc, utc
-
-KEYS = ("day_usd", "day_tokens", "month_usd", "month_tokens")  # of budgets.*
-WARN = 0.8  # of a budget
-
-
-class Budget(NamedTuple):
-    """How one budget stands. `held`: what live sub-agents may still need. Dollars, or tokens that no cache had."""
-
-    name: str
-    limit: float
-    spent: float
-    held: float
-    frees_at: str
-
-    def shown(self, amount: float) -> str:
-        return f"${amount:.2f}" if self.name.endswith("usd") else f"{amount:,.0f} tokens"
-
-    @property
-    def share(self) -> float:
-        return (self.spent + self.held) / self.limit
+from openclaw.usage import budgets
+from openclaw.usage.budgets import Standing
+from openclaw.usage.spending import Meter, Spender
 
 
-def limits(settings: Settings) -> dict[str, float]:
-    """The budgets that are set."""
-    return {key: limit for key in KEYS if (limit := settings.get(f"budgets.{key}"))}
-
-
-class Gauge:
-    """What budgets are measured with, prepared before the transaction: nothing slow happens while others wait."""
+class Gauge(Meter):
+    """A meter that knows what sub-agents may need, by their programs, models and own budgets."""
 
     def __init__(self, fleet: Fleet, agents: Mapping[str, Agent]) -> None:
-        self.settings, self.agents, self.limits = fleet.settings, agents, limits(fleet.settings)
-        self.known: Catalogue | None = None
-        try:
-            self.known = catalogue.load(fleet.settings)
-        except OpenclawError:
-            pass  # models.yaml is being edited: every price is unknown, and so what is held for that
+        super().__init__(fleet.settings, budgets.load(fleet.settings))
+        self.settings, self.agents = fleet.settings, agents
+        self._bounds = [b for b in self.budgets if b.per == "session" and b.halt]
 
     def needs(self, session: Session) -> tuple[float, float]:
-        """Dollars and tokens that a sub-agent may need, by its own budgets or as a typical one."""
+        """Dollars and tokens that a sub-agent may need in all: by its own budgets, or as a typical one; and no more
+        than a budget at which it is halted."""
         agent = self.agents.get(session.agent)
         if agent is None or agent.usage == "none":
             return 0.0, 0.0
         price = self.known.paid(session.model or "", session.agent) if self.known else None
         usd = price.cost(*TYPICAL) if price else self.settings.get("budgets.hold_usd")
-        return session.budget_usd or usd, float(session.budget_tokens or self.settings.get("budgets.hold_tokens"))
+        usd = session.budget_usd or usd
+        tokens = float(session.budget_tokens or self.settings.get("budgets.hold_tokens"))
+        for budget in self._bounds:
+            if not budget.job and self.subject(budget, Spender(session.id, session.model or "", ("", ""))) is not None:
+                usd, tokens = min(usd, budget.usd or usd), min(tokens, float(budget.tokens or tokens))
+        return usd, tokens
 
-    def look(self, store: sqlite3.Connection, live: Sequence[Session], now: str) -> list[Budget]:
-        """How every budget that is set stands; the caller holds the transaction."""
-        day, found = now[:10], list[Budget]()
-        used = {key[0]: sums for key, sums in ledger.sums(store, ("session",), where="isolated")}
-        usd = tokens = 0.0
-        for session in live:
-            need_usd, need_tokens = self.needs(session)
-            sums = used.get(session.id, ledger.NOTHING)
-            usd += max(0.0, need_usd - sums.cost_usd)
-            tokens += max(0.0, need_tokens - _new(sums))
-        for name, limit in self.limits.items():
-            since = day if name.startswith("day") else day[:8] + "01"
-            total = ledger.sums(store, since=since, until=day)[0][1]
-            money = name.endswith("usd")
-            spent, held = (total.cost_usd, usd) if money else (float(_new(total)), tokens)
-            found.append(Budget(name, limit, spent, held, _next(now, name)))
-        return found
+    def standings(self, store: sqlite3.Connection, live: Sequence[Session], now: str) -> list[Standing]:
+        """How every budget stands."""
+        return self.look(store, self.spenders(store, live, self.needs), now)
 
     def check(self, store: sqlite3.Connection, live: Sequence[Session], rows: Sequence[Session], now: str) -> None:
         """Refused(budget) when these are more than a budget has left; the caller holds the transaction."""
-        needs = [self.needs(row) for row in rows]
-        if not any(usd or tokens for usd, tokens in needs):
+        asking = [each for each in self.spenders(store, rows, self.needs) if each.usd or each.tokens]
+        if not asking:
             return  # what uses nothing is no matter of budgets
-        for budget in self.look(store, live, now):
-            more = sum(usd if budget.name.endswith("usd") else tokens for usd, tokens in needs)
-            if budget.spent + budget.held + more > budget.limit:
-                held = f", {budget.shown(budget.held)} held by live sub-agents" if budget.held else ""
-                raise Refused(
-                    f"the budget of the {budget.name.partition('_')[0]} is used up:"
-                    f" {budget.shown(budget.spent)} of {budget.shown(budget.limit)} spent{held},"
-                    f" and {budget.shown(more)} more may be needed",
-                    f"it is free again at {budget.frees_at}; or wait for some to end, or raise budgets.{budget.name}",
-                    code="budget",
-                )
+        held = self.spenders(store, live, self.needs)
+        for standing in self.look(store, [*held, *asking], now):
+            budget, unit = standing.budget, standing.unit
+            if budget.per == "session":
+                continue  # it has not begun
+            more = sum(each.need(unit) for each in asking if self.subject(budget, each) == standing.subject)
+            if more and standing.spent + standing.held > standing.limit:
+                raise refusal(standing._replace(held=max(0.0, standing.held - more)), more)
+
+
+def refusal(standing: Standing, more: float = 0.0) -> Refused:
+    """Why nothing more is started: what is used up, how much, and when it is free again."""
+    held = f", {standing.shown(standing.held)} held by live sub-agents" if standing.held else ""
+    needed = f", and {standing.shown(more)} more may be needed" if more else ""
+    return Refused(
+        f"{standing.called} is used up: {standing.shown(standing.spent)} of {standing.shown(standing.limit)}"
+        f" spent{held}{needed}",
+        f"it is free again at {standing.frees_at}; or wait for some to end, or {standing.raise_it}",
+        code="budget",
+    )
 
 
 def warnings(fleet: Fleet, agents: Mapping[str, Agent], live: Sequence[Session]) -> list[str]:
-    """A line for each budget of which four fifths are gone."""
+    """A line for each budget of which, with what is held, nearly all is gone. Who is not looking is told by `tell`."""
+    found = Gauge(fleet, agents).standings(fleet.store, live, fleet.now())
+    tell(fleet, found)
     return [
-        f"{b.share:.0%} of budgets.{b.name} are spent or held: {b.shown(b.spent)} and {b.shown(b.held)}"
-        f" of {b.shown(b.limit)}"
-        for b in Gauge(fleet, agents).look(fleet.store, live, fleet.now())
-        if b.share >= WARN
+        f"{share:.0f}% of {s.called} are spent or held: {s.shown(s.spent)} and {s.shown(s.held)} of {s.shown(s.limit)}"
+        for s in found
+        if (share := 100 * (s.spent + s.held) / s.limit) >= s.budget.warn
     ]
 
 
-def _new(sums: ledger.Sums) -> int:
-    """Tokens that are not sent again and again: what caches gave is left out."""
-    return sums.input + sums.cache_write + sums.output
+def tell(fleet: Fleet, found: Sequence[Standing]) -> list[Standing]:
+    """Put into the inbox what is nearly spent, and what is: each once for its day or month. What is new of it."""
+    passed = [standing for standing in found if standing.level != "ok"]
+    if not passed:
+        return []
+    now, fresh = fleet.now(), list[Standing]()
+    with db.transaction(fleet.store):
+        for standing in passed:
+            budget, unit, subject = standing.budget.name, standing.unit, standing.subject
+            if brakes.mark(
+                fleet.store, budget, unit, subject, standing.period, standing.level, standing.limit, now
+            ):
+                fresh.append(standing)
+                inbox.add(fleet.store, now, "alert", title(standing), text(standing), fleet.settings.workspace)
+    return fresh
 
 
-def _next(now: str, name: str) -> str:
-    """When the next day or month begins, in UTC."""
-    at = from_utc(now)
-    tomorrow = at - at % 86400 + 86400
-    while name.startswith("month") and time.gmtime(tomorrow).tm_mday != 1:
-        tomorrow += 86400
-    return utc(tomorrow)
+def title(standing: Standing) -> str:
+    """`budget day: 82 % spent`."""
+    name = f"{standing.budget.name} ({standing.subject})" if standing.subject else standing.budget.name
+    return f"budget {name}: {'used up' if standing.level == 'full' else f'{standing.percent:.0f} % spent'}"
+
+
+def text(standing: Standing) -> str:
+    """What stands in the inbox."""
+    said = f"{standing.called}: {standing.shown(standing.spent)} of {standing.shown(standing.limit)} spent"
+    if standing.level == "full" and standing.budget.per != "session":
+        said += f"; nothing that it is for is started until {standing.frees_at}"
+    elif standing.frees_at:
+        said += f"; it is free again at {standing.frees_at}"
+    return said + (", and what runs is halted" if standing.level == "full" and standing.budget.halt else "")

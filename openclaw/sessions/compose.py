@@ -6,6 +6,7 @@ whatever a person does there meanwhile, no two texts are joined. What proves del
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -76,7 +77,7 @@ def _compose(
     begin: Callable[[], None],
 ) -> Outcome:
     """Into a line that can be seen: put a draft aside, paste, see it there, Enter, see it taken."""
-    line, pasted = agent.input["line"], agent.input.get("pasted", "")
+    line, pasted, notice = agent.input["line"], agent.input.get("pasted", ""), agent.input.get("notice", "")
 
     def screen() -> str:
         return capture(fleet.terminal, pane.pane_id, ansi=True)
@@ -89,7 +90,13 @@ def _compose(
         drawn = composer.held(line, seen)
         return composer.fills(seen, text) if drawn is None else composer.holds(drawn, text, pasted)
 
-    if not wait_for(lambda: held() is not None, ENTER_SECONDS):
+    def noticed() -> bool:
+        return bool(notice and re.search(notice, capture(fleet.terminal, pane.pane_id)))
+
+    if noticed():
+        deliver.press(fleet.terminal, pane, ["Escape"])
+        wait_for(lambda: not noticed(), SHOW_SECONDS)
+    if noticed() or not wait_for(lambda: held() is not None, ENTER_SECONDS):
         return Outcome("blocked", COVERED)
     begun = send.state == "typing"  # whoever began died: before Enter, or after it and before the program's report
     if begun and wait_for(lambda: _took(fleet, session, send, text, send.after_event) or shows(), CONFIRM_SECONDS):

@@ -22,6 +22,13 @@ class Exit(NamedTuple):
     at: float
 
 
+class Ending(NamedTuple):
+    """That openclaw ends a session, as noted beforehand: killed, timeout or halted, empty if it does not; and why."""
+
+    status: str = ""
+    why: str = ""
+
+
 class Verdict(NamedTuple):
     """What a session's state is now. `undo`: it never started and must be forgotten. `sweep`: it ended, but nobody
     recorded that its processes have."""
@@ -50,10 +57,16 @@ def read_exit(folder: str) -> Exit | None:
         return None
 
 
-def read_ending(folder: str) -> str:
-    """Why the session is being ended, as noted beforehand: killed, timeout, halted; empty if it is not."""
+def read_ending(folder: str) -> Ending:
+    """What was noted in a session's folder before it was ended."""
+    if not (status := _text(os.path.join(folder, "ending"))):
+        return Ending()
+    return Ending(status, _text(os.path.join(folder, "ending.why")))
+
+
+def _text(path: str) -> str:
     try:
-        with open(os.path.join(folder, "ending"), encoding="ascii") as file:
+        with open(path, encoding="utf-8") as file:
             return file.read().strip()
     except (OSError, UnicodeError):
         return ""
@@ -64,7 +77,7 @@ def decide(
     seen: View,
     pane: Pane | None,
     exit: Exit | None,
-    ending: str,
+    ending: Ending,
     spawner_alive: bool,
     now: str,
     said: Verdict | None = None,
@@ -78,27 +91,21 @@ def decide(
             return Verdict(
                 "failed" if exit.code else "done", exit.code, f"exit status {exit.code}" if exit.code else "", ended
             )
+        if exit.how == "hangup" and ending.status in ("killed", "halted"):
+            return Verdict(ending.status, None, ending.why, ended)
         if exit.how == "hangup":
-            return Verdict(
-                ending if ending in ("killed", "halted") else "lost",
-                None,
-                "its window was closed, not by openclaw",
-                ended,
-            )
+            return Verdict("lost", None, "its window was closed, not by openclaw", ended)
         if exit.how == "damaged":
             return Verdict(
                 "failed", pane.dead_status if pane else None, "its exit record is damaged", ended, sweep=True
             )
-        return Verdict(
-            exit.how,
-            exit.code,
-            f"after its limit of {session.timeout_s:g}s" if exit.how == "timeout" and session.timeout_s else "",
-            ended,
-        )
+        limit = f"after its limit of {session.timeout_s:g}s" if exit.how == "timeout" and session.timeout_s else ""
+        return Verdict(exit.how, exit.code, limit or ending.why, ended)
     if seen.presence == "unknown":
         return Verdict(session.status, reason=seen.problem or "tmux does not answer")
-    if ending in ("killed", "halted") and not (session.status == "starting" and spawner_alive):
-        return Verdict(ending, None, "", now, sweep=True)  # also while it lives: whoever began that did not finish it
+    if ending.status in ("killed", "halted") and not (session.status == "starting" and spawner_alive):
+        # also while it lives: whoever began that did not finish it
+        return Verdict(ending.status, None, ending.why, now, sweep=True)
     if pane and not pane.dead and said and not spawner_alive:
         return said
     if pane and not pane.dead:

@@ -12,6 +12,7 @@ from openclaw.sessions.status import settle
 from openclaw.store import db, sessions
 from openclaw.store.sessions import Session
 from openclaw.terminal.windows import close, view
+from openclaw.whole import put
 
 
 def kill(fleet: Fleet, found: Sequence[Session], status: str = "killed", why: str = "") -> list[Session]:
@@ -24,7 +25,7 @@ def kill(fleet: Fleet, found: Sequence[Session], status: str = "killed", why: st
     grace = fleet.settings.get("kill.grace")  # before anything is noted: a setting may be wrong
     live = [s for s in found if s.live]
     for session in live:
-        _note(fleet.folder(session.id), status)
+        _note(fleet.folder(session.id), status, why)
     outside: dict[str, list[str]] = {}
     stuck = processes.end([s.id for s in live], grace) if live else []
     if live:
@@ -68,13 +69,11 @@ def _keep(fleet: Fleet, session: Session) -> str:
     return retire.leave(fleet, session)
 
 
-def _note(folder: str, status: str) -> None:
-    """Say in the folder why it ends, before anything is ended; whole or not at all."""
+def _note(folder: str, status: str, why: str) -> None:
+    """Say in the folder that it ends and why, before anything is ended: whoever sees the end first knows it too."""
     try:
-        with open(os.path.join(folder, "ending.new"), "w", encoding="ascii") as file:
-            file.write(status)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(os.path.join(folder, "ending.new"), os.path.join(folder, "ending"))
+        if why:
+            put(os.path.join(folder, "ending.why"), why.encode())
+        put(os.path.join(folder, "ending"), status.encode())
     except FileNotFoundError:
         pass  # the folder was removed by hand: the store alone will say it

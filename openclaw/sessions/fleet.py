@@ -6,11 +6,15 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from openclaw.settings import Settings
 from openclaw.store import db
 from openclaw.terminal.server import Terminal
 from openclaw.units import utc
+
+if TYPE_CHECKING:
+    from openclaw.context.tokens import Counter
 
 
 class Fleet:
@@ -31,6 +35,13 @@ class Fleet:
         if self._store is None:
             self._store = db.connect(os.path.join(self.state_dir, "openclaw.db"))
         return self._store
+
+    def counter(self) -> Counter:
+        """Counts tokens as the model that is named counts them, by what was learned of it."""
+        from openclaw.context.tokens import Counter  # both not for `ps`
+        from openclaw.usage.calibrations import factors
+
+        return Counter(self.cache_dir, self.settings.environ, factor=factors(lambda: self.store))
 
     def forget_store(self) -> None:
         """Close the database, so that the next use opens it anew."""

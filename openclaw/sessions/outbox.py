@@ -14,6 +14,7 @@ from openclaw.store import db, sends
 from openclaw.store.sends import Send
 from openclaw.store.sessions import Session
 from openclaw.terminal.windows import View
+from openclaw.units import utc
 
 UNSEEN = "its window can't be seen"
 
@@ -33,7 +34,10 @@ def push(fleet: Fleet, id: str, rows: Sequence[Session], seen: View) -> str:
     if session is None:
         decide(fleet, queue, "failed", "it ended before it could be sent")
         return ""
-    first, agent = queue[0], registry.load(fleet.settings).get(session.agent)
+    first = next((message for message in queue if message.not_before <= fleet.clock()), None)
+    if first is None:
+        return f"it waits until {utc(queue[0].not_before)}"
+    agent = registry.load(fleet.settings).get(session.agent)
     if first.state == "typing" and compose.taken(fleet, first, agent):  # whoever typed it died before it could say so
         decide(fleet, [first], "delivered")
         return ""

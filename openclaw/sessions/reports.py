@@ -30,6 +30,8 @@ def said(fleet: Fleet, session: Session, pane: Pane, now: str) -> Verdict:
         except OpenclawError:  # its window went just now: the next look says so
             asks = ""
         return Verdict("waiting", reason=_answer(session, asks)) if asks else Verdict("starting")
+    if signal.state == "waiting" and session.limited_until and not session.asks:
+        return Verdict("idle", reason=session.last_error)  # what it asks is what to do about its limit
     if signal.state == "waiting":
         asks = f"asks for permission: {session.asks}" if session.asks else f"asks: {signal.why or 'a question'}"
         return Verdict("waiting", reason=_answer(session, asks))

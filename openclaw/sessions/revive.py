@@ -29,7 +29,7 @@ from openclaw.tasks.prefix import Prefix
 from openclaw.terminal.windows import NewWindow, Pane, close, open_windows, session_name, view
 from openclaw.usage import ledger
 
-ENDS = ("exit", "exit.new", "ending", "ending.new", "changed", "changed.new", "left", "env")  # of one life
+ENDS = ("exit", "exit.new", "ending", "ending.why", "changed", "changed.new", "left", "env")  # of one life
 KEPT = ("launch.sh", "resume.md", "session.json")  # of every life; replaced by the next
 
 

@@ -21,6 +21,7 @@ from openclaw.store.sends import Send
 from openclaw.store.sessions import Session
 from openclaw.tasks.request import check_text
 from openclaw.terminal import deliver
+from openclaw.units import from_utc
 
 LARGEST = 1_048_576  # bytes; Claude Code took 1,060,009 exactly
 POLL_SECONDS = 0.05
@@ -45,8 +46,13 @@ class Sent(NamedTuple):
         return {"id": self.id, "verdict": self.verdict, "reason": self.why}
 
 
-def send(fleet: Fleet, id: str, text: str, tells: bool = False, command: bool = False) -> Sent:
+def send(
+    fleet: Fleet, id: str, text: str, tells: bool = False, command: bool = False, after_reset: bool = False
+) -> Sent:
     """Send `text` to the session as its next prompt, exactly; tabs may arrive as four spaces.
+
+    `after_reset`: not before the limit of its subscription, at which it stands, has reset; at once where it stands at
+    none.
 
     As a `command`, like /compact, it is typed as it is, and has arrived when the program reports what it does then.
     `tells`: the caller will call `told` when it has told the verdict; should this process die before, the same text,
@@ -57,7 +63,8 @@ def send(fleet: Fleet, id: str, text: str, tells: bool = False, command: bool = 
     session = _live(fleet, id)
     if isinstance(session, Sent):
         return session
-    number = _accept(fleet, session, text, command)
+    not_before = from_utc(session.limited_until) if after_reset and session.limited_until else 0.0
+    number = _accept(fleet, session, text, command, not_before)
     try:
         sent = _push_own(fleet, id, number)
         if sent.verdict == "queued":
@@ -118,7 +125,7 @@ def _live(fleet: Fleet, id: str) -> Session | Sent:
     return Sent(id, "failed", f"it has ended: {session.status}")
 
 
-def _accept(fleet: Fleet, session: Session, text: str, command: bool) -> int:
+def _accept(fleet: Fleet, session: Session, text: str, command: bool, not_before: float) -> int:
     """A row for the message: that of the same text, if nobody was told what became of it or if it was not confirmed."""
     with db.transaction(fleet.store):
         me = processes.identity(os.getpid())
@@ -129,7 +136,7 @@ def _accept(fleet: Fleet, session: Session, text: str, command: bool) -> int:
                     sends.change(fleet.store, known.number, fleet.now(), "typing", known.why)
                 sends.take_over(fleet.store, known.number, me)
                 return known.number
-        return sends.add(fleet.store, session.id, text, me, fleet.now(), command)
+        return sends.add(fleet.store, session.id, text, me, fleet.now(), command, not_before)
 
 
 def _push_own(fleet: Fleet, id: str, number: int) -> Sent:
@@ -146,6 +153,8 @@ def _push_own(fleet: Fleet, id: str, number: int) -> Sent:
             if why:
                 break
         session = next(s for s in rows if s.id == id)
+        if mine.not_before > fleet.clock():
+            return Sent(id, "queued", why, number)
         if session.status in ("waiting", "idle"):  # a dialog, or something that covers its input line
             with db.transaction(fleet.store):
                 if sends.withdraw(fleet.store, number):

@@ -18,29 +18,29 @@ from openclaw import processes
 from openclaw.agents import launch, registry
 from openclaw.agents.registry import Agent
 from openclaw.agents.reporters import reporter
-from openclaw.context.tokens import Counter
 from openclaw.errors import BadInput, Interrupted, OpenclawError, Refused
-from openclaw.sessions import admission, prefix
+from openclaw.sessions import admission, prefix, quotas
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.gate import Gate
 from openclaw.sessions.status import known_server, located, settle
 from openclaw.sessions.violations import watched
 from openclaw.sessions.window import first_state, window
-from openclaw.store import db, sends, sessions
+from openclaw.store import checks, db, sends, sessions, trials
 from openclaw.store.sessions import Session
 from openclaw.tasks import templates
 from openclaw.tasks.globs import overlaps
 from openclaw.tasks.prepare import Move, Task, prepare
 from openclaw.tasks.request import Request, check
 from openclaw.terminal.windows import Pane, close, open_windows, session_name
+from openclaw.usage import budgets as limits
 
 if TYPE_CHECKING:
     from openclaw.agents.sandbox import Wrap
     from openclaw.models.route import Choice
     from openclaw.roles.part import Part
+    from openclaw.sessions.trial import Draw
     from openclaw.sessions.worktree import Tree
 
-BUDGETS = ("budgets.day_usd", "budgets.day_tokens", "budgets.month_usd", "budgets.month_tokens")
 ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # ids are read aloud and typed: nothing that looks alike
 
 
@@ -53,6 +53,8 @@ class Planned(NamedTuple):
     id: str
     tree: Tree | None
     choice: Choice | None = None  # how its model was chosen, if nobody named one
+    check: str | None = None  # what is run to see whether its work is good
+    drawn: Draw | None = None  # a trial could take it
 
 
 def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> list[Planned]:
@@ -60,7 +62,7 @@ def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> 
 
     `ids` are for whoever had to write them down before; else they are drawn.
     """
-    counter = Counter(fleet.cache_dir, fleet.settings.environ)
+    counter = fleet.counter()
     agents, known = registry.load(fleet.settings), templates.load(fleet.settings)
     cuts = {name: agent.prefix for name, agent in agents.items()}
 
@@ -69,7 +71,7 @@ def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> 
 
         return casting.cast(role, registry.get(agents, program), fleet.settings)
 
-    planned = []
+    planned: list[Planned] = []
     for number, request in enumerate(requests, 1):
         try:
             id = ids[number - 1] if ids else new_id()
@@ -84,7 +86,12 @@ def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> 
 
                 enclose.check(task, fleet.settings.environ)
             launch.check_prompt(agent, task.prompt)
-            choice = None
+            choice = drawn = None
+            if not (task.model or agent.type) and trials.running(fleet.store):
+                from openclaw.sessions import trial  # only while one runs
+
+                drawn = trial.draw(fleet, task, agent, id, sum(p.drawn is not None for p in planned))
+                task, environ = trial.given(fleet, drawn, task, agent, environ)
             if not task.model and agent.name in fleet.settings.get("route.agents").replace(" ", "").split(","):
                 from openclaw.sessions import routed  # only where a model has to be chosen
 
@@ -93,7 +100,8 @@ def plan(fleet: Fleet, requests: Sequence[Request], ids: Sequence[str] = ()) -> 
             if len(requests) > 1:
                 error.message = f"task {number}: {error.message}"
             raise
-        planned.append(Planned(task, agent, environ | fleet.shared_environment(), id, tree, choice))
+        environ |= fleet.shared_environment()
+        planned.append(Planned(task, agent, environ, id, tree, choice, request.check, drawn))
     _check_branches([p.tree for p in planned if p.tree])
     return planned
 
@@ -113,10 +121,16 @@ def spawn(
             with admission.turn(fleet, queue, waiting) as reserve:
                 reserve(lambda: _reserve(fleet, planned, rows))
             gate = closed.enter_context(Gate(fleet.state_dir, rows[0].spawner, rows[0].id)) if len(rows) > 1 else None
-            return _started(fleet, rows, _open(fleet, planned, rows, gate))
+            started = _started(fleet, rows, _open(fleet, planned, rows, gate))
         except BaseException:
             _undo(fleet, rows)  # while the gate of a batch is closed: none of them has begun
             raise
+    for request, each in zip(requests, planned, strict=True):
+        if each.drawn and each.drawn.pair:
+            from openclaw.sessions import trial  # as in plan
+
+            trial.shadow(fleet, each.drawn.pair, request, each.task)
+    return started
 
 
 def _typed(fleet: Fleet, request: Request, agents: Mapping[str, Agent]) -> Request:
@@ -209,15 +223,18 @@ def _reserve(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) 
     the store alone, then, if it says no, after it was brought up to date."""
     free = admission.free_memory_mb()
     gauge = None
-    if any(fleet.settings.get(key) for key in BUDGETS):
+    if limits.arm(fleet.settings):
         from openclaw.sessions import budgets, status  # only where there are any
 
         status.settle_usage(fleet)
-        gauge = budgets.Gauge(fleet, {p.agent.name: p.agent for p in planned} | registry.load(fleet.settings))
+        gauge = budgets.Gauge(fleet, registry.load(fleet.settings))
+    programs = {p.agent.name: p.agent for p in planned}
+    quotas.refresh(fleet, list(programs.values()))
     for settled in (False, True):
         try:
             with db.transaction(fleet.store):
                 live = sessions.live(fleet.store)
+                quotas.check(fleet, programs, live, rows)
                 admission.check(fleet, len(live), [p.agent for p in planned], free, live[-1] if live else None)
                 _check_names(live, rows)
                 check_claims(sessions.claims(fleet.store), live, rows)
@@ -230,6 +247,12 @@ def _reserve(fleet: Fleet, planned: Sequence[Planned], rows: Sequence[Session]) 
                         from openclaw.sessions import routed  # as above
 
                         routed.record(fleet, each.id, each.choice)
+                    if each.drawn:
+                        from openclaw.sessions import trial  # as above
+
+                        trial.record(fleet, each.drawn)
+                    if each.check:
+                        checks.add(fleet.store, each.id, each.check)
                     if launch.too_long(each.agent, each.task.prompt):  # it is sent when the program is ready
                         sends.add(fleet.store, each.id, each.task.prompt, sends.FIRST, fleet.now())
             return
@@ -284,7 +307,7 @@ def _open(
 ) -> dict[str, Pane]:
     os.makedirs(fleet.sessions_dir, mode=0o700, exist_ok=True)
     windows = []
-    for (task, agent, environ, _, tree, _), row in zip(planned, rows, strict=True):
+    for (task, agent, environ, _, tree, *_), row in zip(planned, rows, strict=True):
         os.mkdir(fleet.folder(row.id), 0o700)
         if tree:
             from openclaw.sessions import worktree  # as above
@@ -333,6 +356,10 @@ def _started(fleet: Fleet, rows: Sequence[Session], panes: dict[str, Pane]) -> l
             # one that was quick may have ended by itself, and another command have seen it, before we got here
             if not known and not any(s.status in ("done", "failed") for s in sessions.by_ids(fleet.store, [row.id])):
                 raise Interrupted(f"session {row.id} was ended while it was starting", "nothing of it is left")
+    if checks.of(fleet.store, [row.id for row in rows]):
+        from openclaw.sessions import checker  # only with --check
+
+        checker.ensure(fleet)
     if sends.addressees(fleet.store):
         from openclaw.sessions import courier  # only where a message waits
 

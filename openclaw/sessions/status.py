@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from openclaw import processes
+from openclaw.errors import OpenclawError
 from openclaw.sessions import gate
 from openclaw.sessions.decision import Verdict, decide, read_ending, read_exit
 from openclaw.sessions.fleet import Fleet
@@ -19,6 +20,9 @@ from openclaw.store.sessions import Session
 from openclaw.terminal.server import Server
 from openclaw.terminal.windows import Pane, View, close, noticed, set_tags, view
 from openclaw.units import from_utc
+
+if TYPE_CHECKING:
+    from openclaw.store.outcomes import Outcome
 
 
 def settle(fleet: Fleet) -> tuple[list[Session], View]:
@@ -135,9 +139,14 @@ def _apply(fleet: Fleet, seen: View, changed: Sequence[tuple[Session, Verdict]],
         from openclaw.sessions import retire  # git, and only where such a session has ended
 
         changed = retire.leave_all(fleet, changed, now)
+    judged = _judged(fleet, [(s, v.status) for s, v in changed if v.ended_at and s.model and not s.reporter])
     with db.transaction(fleet.store):
         for id, paths in outside.items():
             sessions.set_violations(fleet.store, id, paths)
+        if judged:
+            from openclaw.store import outcomes  # as in _judged
+
+            outcomes.record_all(fleet.store, judged, now)
         for session, verdict in changed:
             if verdict.undo:
                 sessions.delete(fleet.store, [session.id])
@@ -182,6 +191,18 @@ def _outside(fleet: Fleet, stopped: Sequence[Session]) -> dict[str, list[str]]:
     from openclaw.sessions import violations  # only where a scope may have been left
 
     return violations.find(fleet, stopped)
+
+
+def _judged(fleet: Fleet, ended: Sequence[tuple[Session, str]]) -> list[Outcome]:
+    """What the exit statuses of these say of their work."""
+    if not ended:
+        return []
+    from openclaw.sessions import judging  # YAML, and only where such a program has ended
+
+    try:
+        return [found for session, status in ended if (found := judging.of_exit(fleet, session, status))]
+    except OpenclawError:
+        return []  # a rule or price file that can't be read: others say so, and a state is not kept back for it
 
 
 def located(pane: Pane | None) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from openclaw.sessions.fleet import Fleet
 from openclaw.sessions.status import settle
-from openclaw.store import sends, sessions
+from openclaw.store import checks, sends, sessions
 from openclaw.store.sessions import Session
 
 POLL_SECONDS = 0.03
@@ -25,8 +25,12 @@ def wait(
     settle(fleet)
     while True:
         found = sessions.by_ids(fleet.store, ids)
-        told = _messages(fleet)
-        ready = [not s.live or (s.status in STOPPED and not (s.status == "idle" and s.id in told)) for s in found]
+        told, unchecked = _messages(fleet), _unchecked(fleet)
+        ready = [
+            (not s.live or (s.status in STOPPED and not (s.status == "idle" and s.id in told)))
+            and not (s.id in unchecked and s.status != "waiting")
+            for s in found
+        ]
         if all(ready) or (any_one and any(ready)):
             return found, False
         pending = [fleet.folder(s.id) for s, r in zip(found, ready, strict=True) if not r]
@@ -52,18 +56,29 @@ def _messages(fleet: Fleet) -> list[str]:
     return waiting
 
 
+def _unchecked(fleet: Fleet) -> set[str]:
+    """The sessions whose work is still to be looked at. Somebody must be there to do it."""
+    waiting = {check.session_id for check in checks.waiting(fleet.store)}
+    if waiting:
+        from openclaw.sessions import checker  # only where there is a check
+
+        checker.ensure(fleet)
+    return waiting
+
+
 def _version(fleet: Fleet) -> int:
     """Changes when another process wrote to the store, as hooks do."""
     return int(fleet.store.execute("PRAGMA data_version").fetchone()[0])
 
 
-def verdict(found: Sequence[Session], timed_out: bool, any_one: bool = False) -> int:
-    """The contract's exit status for what was waited for: 0, 1 (one failed), 6 (one needs a person), 124."""
+def verdict(fleet: Fleet, found: Sequence[Session], timed_out: bool, any_one: bool = False) -> int:
+    """The contract's exit status for what was waited for: 0, 1 (one failed, or its check did), 6 (one needs a person),
+    124."""
     if timed_out:
         return 124
     status = {s.status for s in found if not any_one or not s.live or s.status in STOPPED}
     if "waiting" in status:
         return 6
     if status <= {"done", "idle"}:
-        return 0
+        return int(any(check.failed for check in checks.of(fleet.store, [s.id for s in found])))
     return 124 if status <= {"done", "idle", "timeout"} else 1

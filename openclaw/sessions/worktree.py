@@ -18,6 +18,7 @@ from openclaw.errors import BadInput, OpenclawError, Refused
 from openclaw.git import OURS, Git, alone
 from openclaw.sessions import commits
 from openclaw.sessions.fleet import Fleet
+from openclaw.whole import put
 
 RECORD = "worktree.json"
 
@@ -263,10 +264,4 @@ def lock_of(home: str) -> str:
 
 def _record(home: str, tree: Tree) -> None:
     """Write the record, whole or not at all."""
-    path = os.path.join(home, RECORD)
-    fd = os.open(path + ".new", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(fd, "w", encoding="utf-8", errors="surrogateescape") as file:
-        json.dump(tree._asdict(), file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(path + ".new", path)
+    put(os.path.join(home, RECORD), json.dumps(tree._asdict()).encode(errors="surrogateescape"))

@@ -34,12 +34,14 @@ class Crossing(NamedTuple):
 _COLUMNS = ", ".join(Crossing._fields)
 
 
-def cross(connection: sqlite3.Connection, who: str, threshold: str, conversation: str, tokens: int, now: str) -> bool:
+def cross(
+    connection: sqlite3.Connection, who: str, threshold: str, conversation: str, tokens: int, now: str, why: str = ""
+) -> bool:
     """Note that it was crossed; False when that is known already. The caller holds the transaction."""
     done = connection.execute(
-        "INSERT OR IGNORE INTO crossings (who, threshold, conversation, crossed_at, tokens, state, changed_at)"
-        " VALUES (?, ?, ?, ?, ?, 'crossed', ?)",
-        (who, threshold, conversation, now, tokens, now),
+        "INSERT OR IGNORE INTO crossings (who, threshold, conversation, crossed_at, tokens, state, why, changed_at)"
+        " VALUES (?, ?, ?, ?, ?, 'crossed', ?, ?)",
+        (who, threshold, conversation, now, tokens, why, now),
     )
     return done.rowcount == 1
 

@@ -11,6 +11,7 @@ TYPE_CHECKING = False  # type checkers take it as true
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+HOP = "ModelFallback"  # a model has failed, and another goes on: `source`, `model`, and the `reason`
 _NOW = "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')"  # the form of units.utc
 _MAIN = (
     "conversation_id", "agent", "cwd", "workspace", "transcript", "state", "registered_at", "seen_at", "socket",
@@ -61,6 +62,16 @@ def prompts(connection: sqlite3.Connection, id: str, after: int) -> list[str]:
         (id, after),
     )
     return [str(row[0]) for row in rows]
+
+
+def hops(connection: sqlite3.Connection, id: str) -> list[dict[str, str]]:
+    """The models that a session went on with after one had failed, in their order: at, from, to, why."""
+    rows = connection.execute(
+        "SELECT at, json_extract(data, '$.source'), json_extract(data, '$.model'), json_extract(data, '$.reason')"
+        " FROM events WHERE session_id = ? AND name = ? ORDER BY number",
+        (id, HOP),
+    )
+    return [dict(zip(("at", "from", "to", "why"), map(str, row), strict=True)) for row in rows]
 
 
 def named(connection: sqlite3.Connection, id: str, name: str, after: int) -> int:

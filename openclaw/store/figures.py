@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from typing import NamedTuple
 
+from openclaw.store.events import HOP
+
 
 class Injected(NamedTuple):
     """Sessions of one type: how many, and tokens injected on average, for each session and for each of its turns."""
@@ -55,6 +57,14 @@ def compactions(connection: sqlite3.Connection, since: str, until: str) -> list[
         (since, until),
     )
     return [(int(row[0]), int(row[1])) for row in rows]
+
+
+def fallbacks(connection: sqlite3.Connection, since: str, until: str) -> int:
+    """How often a model has failed and another has gone on with its work."""
+    row = connection.execute(
+        "SELECT count(*) FROM events WHERE name = ? AND substr(at, 1, 10) BETWEEN ? AND ?", (HOP, since, until)
+    ).fetchone()
+    return int(row[0])
 
 
 def skills(connection: sqlite3.Connection, since: str, until: str) -> list[tuple[str, int, float]]:

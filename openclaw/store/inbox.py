@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 
 class Note(NamedTuple):
-    """One entry of the inbox. `level` info or alert; `run` the number of the run it is about; times ISO 8601 UTC."""
+    """One entry of the inbox. `level` info or alert; `run` the number of the run it is about; `read_at` and `told_at`:
+    when a person had read it, and when the main agent was told. Times ISO 8601 UTC."""
 
     number: int
     at: str
@@ -17,6 +18,7 @@ class Note(NamedTuple):
     workspace: str
     run: int | None = None
     read_at: str | None = None
+    told_at: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         return self._asdict()
@@ -42,12 +44,20 @@ _ERRAND = ", ".join(Errand._fields)
 
 
 def add(
-    connection: sqlite3.Connection, at: str, level: str, title: str, text: str, workspace: str, run: int | None = None
+    connection: sqlite3.Connection,
+    at: str,
+    level: str,
+    title: str,
+    text: str,
+    workspace: str,
+    run: int | None = None,
+    told_at: str | None = None,
 ) -> int:
-    """A new entry; its number. The caller holds the transaction."""
+    """A new entry; its number. With `told_at` its next prompt does not bring it to the main agent. The caller holds the
+    transaction."""
     done = connection.execute(
-        "INSERT INTO inbox (at, level, title, text, workspace, run) VALUES (?, ?, ?, ?, ?, ?)",
-        (at, level, title, text, workspace, run),
+        "INSERT INTO inbox (at, level, title, text, workspace, run, told_at) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (at, level, title, text, workspace, run, told_at),
     )
     return int(done.lastrowid or 0)
 

@@ -14,7 +14,7 @@ GROUPS = {
     "model": "d.model",
     "agent": "coalesce(s.agent, d.agent)",
     "type": "coalesce(s.type, 'main')",
-    "role": "coalesce(s.role, '')",
+    "role": "coalesce(CASE WHEN d.session_id != '' THEN nullif(d.conversation, '') END, s.role, '')",
     "session": "coalesce(nullif(d.session_id, ''), d.conversation)",
 }
 

@@ -28,19 +28,21 @@ class Send(NamedTuple):
     created_at: str
     updated_at: str
     command: int = 0  # 1: a command of the program, typed as it is
+    not_before: float = 0.0  # epoch seconds
 
 
 _COLUMNS = ", ".join(Send._fields)
 
 
 def add(
-    connection: sqlite3.Connection, session_id: str, text: str, sender: str, now: str, command: bool = False
+    connection: sqlite3.Connection, session_id: str, text: str, sender: str, now: str, command: bool = False,
+    not_before: float = 0.0,
 ) -> int:
     """A new message at the end of the session's queue; its number. The caller holds the transaction."""
     done = connection.execute(
-        "INSERT INTO sends (session_id, text, state, sender, created_at, updated_at, command)"
-        " VALUES (?, ?, 'queued', ?, ?, ?, ?)",
-        (session_id, text, sender, now, now, command),
+        "INSERT INTO sends (session_id, text, state, sender, created_at, updated_at, command, not_before)"
+        " VALUES (?, ?, 'queued', ?, ?, ?, ?, ?)",
+        (session_id, text, sender, now, now, command, not_before),
     )
     return int(done.lastrowid or 0)
 
@@ -57,6 +59,12 @@ def waiting(connection: sqlite3.Connection, session_id: str) -> list[Send]:
         f"SELECT {_COLUMNS} FROM sends WHERE session_id = ? AND state IN {WAITING} ORDER BY number", (session_id,)
     )
     return [Send(*row) for row in rows]
+
+
+def next_at(connection: sqlite3.Connection) -> float:
+    """When the first of all that wait may be typed, in epoch seconds."""
+    row = connection.execute(f"SELECT min(not_before) FROM sends WHERE state IN {WAITING}").fetchone()
+    return float(row[0] or 0)
 
 
 def open_ends(connection: sqlite3.Connection, session_id: str) -> list[Send]:

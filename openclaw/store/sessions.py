@@ -62,6 +62,7 @@ class Session(NamedTuple):
     context_level: str = ""
     on_context: str = ""
     seen_report: str = ""  # the `reported_at` of the report that was last looked at
+    limited_until: str = ""  # when it can go on that stands at a limit of its program's subscription
 
     @property
     def live(self) -> bool:
@@ -121,6 +122,7 @@ class Session(NamedTuple):
             "budget": {"tokens": self.budget_tokens, "usd": self.budget_usd},
             "timeout_s": self.timeout_s,
             "exit_code": self.exit_code,
+            "limited_until": self.limited_until or None,
             "created_at": self.created_at,
             "updated_at": self.updated_at,
             "ended_at": self.ended_at,
@@ -272,7 +274,7 @@ def revive(
     changed = connection.execute(
         "UPDATE sessions SET status = 'starting', reason = '', exit_code = NULL, ended_at = NULL, updated_at = ?,"
         " spawner = ?, name = ?, worktree = ?, socket = ?, pane_id = coalesce(pane_id, '%'), reported_state = '',"
-        " reported_at = '', seen_report = '', asks = '', last_error = '', status_file = ''"
+        " reported_at = '', seen_report = '', asks = '', last_error = '', status_file = '', limited_until = ''"
         " WHERE id = ? AND status = 'lost'",
         (now, spawner, name, worktree, session.socket, session.id),
     ).rowcount

@@ -179,6 +179,20 @@ def prepare(
     )
 
 
+def recounted(task: Task, counter: Counter) -> Task:
+    """The task as the model that was chosen for it counts it. Refused if that is more than is allowed."""
+    tokens, exact = counter.count(task.prompt, near=task.limit, model=task.model)
+    if tokens > task.limit:
+        raise Refused(
+            f"for {task.model} the task has {_about(Count(tokens, exact))} tokens, {task.limit} are allowed"
+            + (f": {_largest(task.injected)}" if task.injected else ""),
+            f"inject less, or allow more with --max-inject-tokens {_round_up(tokens)}",
+            code="over_token_limit",
+        )
+    files = tuple(f._replace(tokens=counter.count(f.text, model=task.model).tokens) for f in task.injected)
+    return task._replace(tokens=tokens, exact=exact, injected=files)
+
+
 def everything(settings: Settings, counter: Counter) -> tuple[tuple[str, int], ...]:
     """Every markdown file at the top of the workspace with its tokens: what loading them all would cost."""
     found = []

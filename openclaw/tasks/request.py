@@ -42,9 +42,11 @@ class Request(NamedTuple):
     prefix: str | None = None  # full, lean or none
     role: str | None = None
     on_context: str | None = None  # warn or compact
+    check: str | None = None  # a command line that says by its exit status whether the work is good
     only: tuple[str, ...] | None = None  # instead of the files of its type; of the workspace, else the cwd
 
 
+LONGEST_CHECK = 8192  # bytes of a command line
 POLICIES = ("warn", "compact")  # what is done when its context is nearly full
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _ENV_KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -74,6 +76,8 @@ def check(request: Request, settings: Settings | None = None) -> Request:
         raise BadInput(f"prefix is one of {', '.join(prefix.KINDS)}, not {request.prefix[:40]!r}")
     if request.on_context is not None and request.on_context not in POLICIES:
         raise BadInput(f"on_context is one of {', '.join(POLICIES)}, not {request.on_context[:40]!r}")
+    if request.check is not None:
+        check_text(request.check, LONGEST_CHECK, "the check", "put it into a script, and name that")
     for item in request.env:
         _check_env(item, settings)
     return request._replace(cwd=_folder(request.cwd))
@@ -146,7 +150,9 @@ def _folder(cwd: str) -> str:
 # --- many requests from one file
 
 _LISTS = ("inject", "read", "write", "allow_secret", "env")
-_TEXTS = ("task", "task_file", "agent", "model", "template", "type", "cwd", "name", "prefix", "role", "on_context")
+_TEXTS = (
+    "task", "task_file", "agent", "model", "template", "type", "cwd", "name", "prefix", "role", "on_context", "check",
+)  # fmt: skip
 _COUNTS = ("max_inject_tokens", "budget_tokens")
 KEYS = (*_TEXTS, *_LISTS, *_COUNTS, "timeout", "scope", "worktree", "sandbox")
 _SCOPE = {"can_read": "read", "can_write": "write", "timeout": "timeout"}

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from openclaw.errors import NotFound
-from openclaw.store import db, ledger, mains
+from openclaw.store import db, ledger, mains, quotas
 from openclaw.usage.ledger import reader, sane
 
 REPORTERS = {"claude": "claude-hooks", "codex": "codex-hooks"}  # how each writes its conversations
@@ -72,15 +72,22 @@ def _below(folder: str) -> list[str]:
 
 def _file(store: sqlite3.Connection, path: str, start: int) -> tuple[int, int]:
     name = os.path.basename(path).removesuffix(".jsonl")
-    agent = "codex" if name.startswith("rollout-") else "claude"
+    agent = agent_of(path)
     form = reader(REPORTERS[agent])
     with db.transaction(store):  # another process may just be reading it: what it has read is looked up again
         start = ledger.known_files(store).get(path, start) or 0
         found = form.read(path, start)
         counted, odd = sane(found.turns)
         good = [turn for turn in counted if _TIME.fullmatch(turn.at)]
+        if found.limits:
+            quotas.note(store, agent, found.limits, found.limits_at)
         new = ledger.take(store, path, _conversation(path, name, agent), agent, good, found.read_bytes)
     return new, odd + len(counted) - len(good)
+
+
+def agent_of(path: str) -> str:
+    """The program that writes files of this name."""
+    return "codex" if os.path.basename(path).startswith("rollout-") else "claude"
 
 
 def _conversation(path: str, name: str, agent: str) -> str:

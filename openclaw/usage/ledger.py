@@ -9,11 +9,15 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from openclaw.store import db, sessions, turns
+from openclaw.store import db, quotas, sessions, turns
 from openclaw.store.sessions import Session
 from openclaw.store.turns import Transcript, Turn
+from openclaw.units import utc
+
+if TYPE_CHECKING:
+    from openclaw.agents.limits import Report
 
 READERS = {
     "claude-hooks": "openclaw.usage.transcripts",
@@ -26,13 +30,18 @@ TAIL_BYTES = 1_048_576  # the last message is looked for in so much of the end, 
 
 class Read(NamedTuple):
     """What one look found. `compacted`: after the last turn; None when neither was there. `error`: why the last turn
-    failed, empty when it did not; None when none has ended or begun. `window`: its size, if the program says it."""
+    failed, empty when it did not; None when none has ended or begun. `window`: its size, if the program says it.
+    `limits`: of its subscription, as `agents.limits` has them, said at `limits_at` (epoch seconds); `limited`: whether
+    the last turn ended at one; None as for `error`."""
 
     turns: list[Turn]
     read_bytes: int
     compacted: bool | None
     error: str | None = None
     window: int | None = None
+    limits: tuple[Report, ...] = ()
+    limits_at: float = 0.0
+    limited: bool | None = None
 
 
 class Reader(Protocol):
@@ -79,6 +88,7 @@ def refresh(store: sqlite3.Connection, reporting: Sequence[Session], now: str) -
     if not grown:
         return False
     conversations = {s.id: s.conversation_id for s in reporting}
+    agents = {s.id: s.agent for s in reporting}
     with db.transaction(store):
         for id in grown:
             own = turns.transcripts(store, [id])  # again: another process may just have read them
@@ -88,6 +98,10 @@ def refresh(store: sqlite3.Connection, reporting: Sequence[Session], now: str) -
                 if _size(each.path) not in (-1, each.read_bytes):
                     found = form.read(each.path, each.read_bytes)
                     turns.add(store, id, each.path, sane(found.turns)[0], found.read_bytes, found.compacted)
+                    if found.limits:
+                        quotas.note(store, agents[id], found.limits, found.limits_at)
+                    if found.limited is not None and each.path == current:
+                        columns["limited_until"] = _until(store, agents[id], found.limits_at) if found.limited else ""
                     if found.error is not None and each.path == current:
                         columns["last_error"] = found.error
                     if found.window and each.path == current:
@@ -105,16 +119,23 @@ def refresh(store: sqlite3.Connection, reporting: Sequence[Session], now: str) -
     return True
 
 
+def _until(store: sqlite3.Connection, agent: str, now: float) -> str:
+    """When the last of the limits resets at which a program stands; empty where nobody knows."""
+    return max((utc(row[3]) for row in quotas.of(store, agent) if row[2] >= 100 and row[3] > now), default="")
+
+
 # --- what the forms have in common
 
 
-def whole_lines(path: str, start: int) -> tuple[list[bytes], int]:
-    """The whole lines after byte `start`, and where they end; all lines when the file has become shorter."""
+def whole_lines(path: str, start: int, most: int = -1) -> tuple[list[bytes], int]:
+    """The whole lines after byte `start`, and where they end; all lines when the file has become shorter.
+
+    `most` are the bytes that are read of them, -1 for all."""
     try:
         with open(path, "rb") as file:
             start = start if start <= os.fstat(file.fileno()).st_size else 0
             file.seek(start)
-            data = file.read()
+            data = file.read(most)
     except OSError:  # removed meanwhile: what was read stays counted
         return [], start
     whole = data.rfind(b"\n") + 1

@@ -178,7 +178,8 @@ def shares(view: View) -> list[Share]:
 
 def models(view: View) -> list[Figure]:
     """How the turns are spread, beside what is meant."""
-    return [Figure(f"turns on {each.step} (meant: {each.meant:g} %)", each.percent, "%") for each in shares(view)]
+    found = [Figure(f"turns on {each.step} (meant: {each.meant:g} %)", each.percent, "%") for each in shares(view)]
+    return [*found, Figure("fallbacks", float(figures.fallbacks(view.store, *view.period)), "")]
 
 
 def skills(view: View) -> list[Figure]:

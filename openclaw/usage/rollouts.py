@@ -11,9 +11,10 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from openclaw.agents import codex
+from openclaw.agents import codex, limits
 from openclaw.agents.calls import DENIED, asked
 from openclaw.store.turns import Transcript, Turn
+from openclaw.units import from_utc
 from openclaw.usage.ledger import TAIL_BYTES, Read, count, has_line, lines, parsed, whole_lines
 
 CALLS = ("function_call", "custom_tool_call", "local_shell_call")
@@ -29,6 +30,8 @@ def read(path: str, start: int) -> Read:
     compacted: bool | None = None
     error: str | None = None
     window: int | None = None
+    quotas: tuple[limits.Report, ...] = ()
+    quotas_at, limited = 0.0, None
     model = ""
     if start and any(b'"token_usage_record"' in line for line in data):  # its turn may have begun before
         model = _model(lines(path, TAIL_BYTES)) or _model(lines(path, None))
@@ -44,10 +47,15 @@ def read(path: str, start: int) -> Read:
             said = _payload(parsed(line), "event_msg")
             if said.get("type") in codex.ENDS:
                 error = codex.failure(said)
+                limited = codex.limited(said)
         elif b'"token_count"' in line:
-            info = _payload(parsed(line), "event_msg").get("info")
+            entry = parsed(line)
+            said = _payload(entry, "event_msg")
+            if reports := limits.rollout(said.get("rate_limits")):
+                quotas, quotas_at = tuple(reports), _epoch(entry)
+            info = said.get("info")
             window = (count(info.get("model_context_window")) if isinstance(info, dict) else 0) or window
-    return Read(found, end, compacted, error, window)
+    return Read(found, end, compacted, error, window, quotas, quotas_at, limited)
 
 
 def inside(known: Transcript) -> Iterable[str]:
@@ -106,6 +114,13 @@ def _turn(entry: dict[str, Any], model: str) -> Turn | None:
         cached,
         count(usage.get("output_tokens")),
     )
+
+
+def _epoch(entry: dict[str, Any]) -> float:
+    try:
+        return from_utc(str(entry.get("timestamp")))
+    except ValueError:
+        return 0.0  # older than whatever else is known
 
 
 def _model(data: Iterable[bytes]) -> str:

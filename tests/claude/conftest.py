@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -44,6 +45,32 @@ class Claude(Program):
             "customApiKeyResponses": {"approved": [KEY[-20:]], "rejected": []},
         }
         (self.config / ".claude.json").write_text(json.dumps(answered | changes))
+
+    def subscribe(self) -> None:
+        """Log in with a subscription instead of a key."""
+        del self.box.env["ANTHROPIC_API_KEY"]
+        login = {
+            "accessToken": "-".join(("sk", "ant", "oat01", "loopback")), "refreshToken": "loopback",
+            "expiresAt": (int(time.time()) + 86400) * 1000, "scopes": ["user:inference", "user:profile"],
+            "subscriptionType": "max", "rateLimitTier": "default_claude_max_5x",
+        }  # fmt: skip
+        (self.config / ".credentials.json").write_text(json.dumps({"claudeAiOauth": login}))
+        self.knows(oauthAccount={
+            "accountUuid": "11111111-1111-4111-8111-111111111111", "emailAddress": "you@example.org",
+            "organizationUuid": "21111111-1111-4111-8111-111111111111", "organizationRole": "admin",
+        })  # fmt: skip
+
+
+def used(percent: float, resets_at: float, status: str = "allowed") -> tuple[tuple[str, str], ...]:
+    """The headers with which Anthropic's API says how much of a subscription is used: of five hours so much."""
+    limits = {
+        "5h": (percent / 100, resets_at, status),
+        "7d": (0.4, resets_at + 86400, "allowed"),
+    }
+    named = {"status": status, "reset": str(int(resets_at)), "representative-claim": "five_hour"}
+    for window, (share, at, verdict) in limits.items():
+        named |= {f"{window}-utilization": str(share), f"{window}-reset": str(int(at)), f"{window}-status": verdict}
+    return tuple((f"anthropic-ratelimit-unified-{name}", value) for name, value in named.items())
 
 
 @pytest.fixture(scope="session")

@@ -167,7 +167,8 @@ def test_a_budget_warns_compacts_and_halts_with_its_state_saved(claude: Claude) 
     [snapshot] = [each for each in claude.box.json("snapshots") if each["reason"] == "budget-100"]
     assert id in Path(snapshot["path"]).read_text()
     [day] = list((claude.box.workspace / "memory").glob("*.md"))
-    assert day.read_text().count(f"budget: {id} was halted at 31000 of 30000 tokens") == 1
+    said = f"budget: {id} was halted: its conversation of 31000 tokens used up its budget of 30000"
+    assert day.read_text().count(said) == 1
     assert not watched(claude)
     before = len(claude.api.turns)
     new = claude.box.json(*shlex.split(row["reason"].partition("openclaw ")[2]))

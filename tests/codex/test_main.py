@@ -75,6 +75,28 @@ def test_reviewed_hooks_register_it_and_bring_the_brief(codex: Codex) -> None:
     assert not (codex.home / "hooks.json").exists()
 
 
+def test_scheduled_work_reaches_it(codex: Codex) -> None:
+    box = codex.box
+    box.cli("init")
+    box.cli("hooks", "install", "--agent", "codex")
+    terminal = started(codex)
+    terminal.choose("Down", "› 2. Trust all", "Hooks need review")
+    terminal.shows("Ask Codex to do anything")
+    asked(codex, terminal, "hello one")
+    state(codex, "idle")
+    box.cli("cron", "add", "--name", "disk", "--every", "1d", "--agent", "shell", "--message", "echo 97 percent full")
+    box.cli("cron", "run", "disk", "--wait")
+    for text in ("hello two", "hello three"):
+        terminal.type(text)
+        until(lambda text=text: any(turn.has(text) for turn in codex.api.turns), 40)  # type: ignore[misc]
+        state(codex, "idle")
+    last = codex.api.turns[-1]
+    assert last.has("News of the scheduled jobs") and last.raw.count(b"97 percent full") == 1  # in its history, once
+    box.cli("cron", "add", "--name", "mail", "--every", "1d", "--session", "main", "--message", "Look at the mail!")
+    assert box.json("cron", "run", "mail", "--wait")["state"] == "done"
+    until(lambda: any(turn.has("Look at the mail!") for turn in codex.api.turns), 40)
+
+
 def test_without_review_its_turns_are_told_by_notify(codex: Codex) -> None:
     codex.box.cli("hooks", "install", "--agent", "codex")
     terminal = started(codex)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from openclaw.context import marks
-from openclaw.context.compact import Compacted, compact, tokens
+from openclaw.context.compact import Compacted, compact
 from openclaw.context.forms import anthropic, files, openai
 from openclaw.context.history import Call, Message, Result, Text, orphans
 from openclaw.context.ledger import reading, sayings
@@ -18,6 +18,7 @@ from openclaw.context.policy import Policy
 from openclaw.context.repair import repaired
 from openclaw.context.tokens import estimate
 from openclaw.context.units import tail_start, units
+from openclaw.context.weight import tokens
 from tests.context.checks import anthropic_faults, openai_faults
 from tests.context.data import documents
 from tests.context.generated import HISTORIES
@@ -45,7 +46,7 @@ def small(history: Sequence[Message], policy: Policy = Policy(), store: bool = T
 
 
 def size(history: Sequence[Message]) -> int:
-    return sum(tokens(message, estimate) for message in history)
+    return sum(map(tokens, history))
 
 
 def check(history: Sequence[Message], policy: Policy) -> tuple[Message, ...]:

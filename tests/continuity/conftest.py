@@ -15,7 +15,9 @@ from tests.conftest import Box, until
 
 # Writes down each start with its words; its history, to which every start appends; and reports as a program with hooks.
 PROGRAM = """#!/bin/bash
-printf '%s\\0' "$OPENCLAW_SESSION_ID" "$PWD" "${SHADE-}" "$@" $'\\n' >>"$HOME/starts"
+exec 9>>"$HOME/starts" && flock 9 # bash writes line by line, and others begin at the same moment
+printf '%s\\0' "$OPENCLAW_SESSION_ID" "$PWD" "${SHADE-}" "$@" $'\\n' >&9
+exec 9>&-
 [[ $1 == --resume && ! -s $HOME/history/$2.jsonl ]] && { echo "No conversation found with session ID: $2"; exit 1; }
 mkdir -p "$HOME/history"
 printf '{"type":"user"}\\n' >>"$HOME/history/$2.jsonl"

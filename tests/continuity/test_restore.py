@@ -279,6 +279,7 @@ def test_a_lost_database_is_rebuilt_from_tags_and_snapshot(talkers: Talkers) -> 
     talkers.crash()
     for path in box.state.glob("openclaw.db*"):
         path.unlink()
+    until((box.state / "sessions" / one / "exit").exists, 40)  # its supervisor has seen the hangup, and writes no more
     shutil.rmtree(box.state / "sessions")
     assert by_id(box.json("restore", "--dry-run"))[one]["action"] == "resumed"
     assert by_id(box.json("restore"))[one]["action"] == "resumed"

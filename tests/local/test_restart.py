@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import threading
 from pathlib import Path
 
 import pytest
@@ -149,3 +150,30 @@ def test_undo_takes_back_a_compaction_and_keeps_what_was_said_since(tmp_path: Pa
     assert [conversation.undo() for _ in range(4)] == ["prompt", "prompt", "prompt", ""]
     assert conversation.messages == []
     conversation.close()
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_what_was_typed_during_a_turn_is_answered_once_after_a_kill(local: Local, taken: bool) -> None:
+    hold = threading.Event()
+    local.api.say(Reply("Never heard.", hold=hold), "One.", "Two.", "Three.")
+    id = local.spawn("one")["id"]
+    until(lambda: len(local.api.turns) == 1, 40)
+    for text in ("two", "/context", "three"):
+        local.type(id, text)
+    until(lambda: len([entry for entry in local.log(id) if entry["type"] == "queued"]) == 2, 40)  # /context is at once
+    os.kill(program(local), signal.SIGKILL)
+    hold.set()
+    until(lambda: local.status(id)[0] == "lost", 40)
+    local.box.cli("restore")
+    until(lambda: len(local.api.turns) == 4, 40)
+    local.until(id, "idle")
+    if taken:
+        os.kill(program(local), signal.SIGKILL)
+        until(lambda: local.status(id)[0] == "lost", 40)
+        local.api.say("Four.")
+        local.box.cli("restore")
+        local.until(id, "idle")
+    assert [turn.text for turn in local.api.turns[2:4]] == ["two", "three"]
+    assert not any(turn.text in ("two", "three") for turn in local.api.turns[4:])
+    said = [e["parts"][0]["text"] for e in local.log(id) if e["type"] == "message" and e["role"] == "user"]
+    assert said.count("two") == said.count("three") == 1

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from openclaw.context.history import Message, Text
 from openclaw.errors import Unavailable
 from tests.local.solo import Raw, Solo, events, http
 from tests.loopback.api import Reply, Tool, Usage
@@ -82,7 +83,7 @@ def test_the_other_model_takes_over(tmp_path: Path) -> None:
         async with Raw(error("503 Busy", "not now")) as bad, Raw(DONE) as good:
             solo = Solo(tmp_path, bad.url)
             other = solo.agent.target._replace(endpoint="groq", model="llama", url=good.url)
-            solo.agent._other = lambda: other
+            solo.agent._others = lambda: [(other.name, other)]
             await solo.agent.turn("go")
             assert json.loads(good.requests[0])["model"] == "llama"
             solo.close()
@@ -94,13 +95,54 @@ def test_the_other_model_takes_over(tmp_path: Path) -> None:
 
 
 def test_an_other_model_that_can_not_be_used_is_said(tmp_path: Path) -> None:
-    def other() -> Any:
-        raise Unavailable("groq needs a key", "set GROQ_API_KEY in your environment")
-
-    solo = turn(tmp_path, error("401 Unauthorized", "no"), other=other)
+    missing = Unavailable("groq needs a key", "set GROQ_API_KEY in your environment")
+    solo = turn(tmp_path, error("401 Unauthorized", "no"), others=lambda: [("groq/llama", missing)])
     assert (
         solo.reports[-1][1]["error"] == "ollama/test: HTTP 401: no; nor can the other model be used: groq needs a key"
     )
+
+
+def test_one_whose_window_is_too_small_is_passed_over(tmp_path: Path) -> None:
+    async def run() -> Solo:
+        async with Raw(error("503 Busy", "not now")) as bad, Raw(DONE) as small, Raw(DONE) as good:
+            solo = Solo(tmp_path, bad.url, tries=0)
+            first = solo.agent.target
+            others = [first._replace(endpoint="one", model="s", url=small.url, window=20_000),
+                      first._replace(endpoint="two", model="l", url=good.url, window=200_000)]  # fmt: skip
+            solo.agent._others = lambda: [(other.name, other) for other in others]
+            await solo.agent.turn("go on. " * 12_000)
+            assert not small.requests and len(good.requests) == 1
+            solo.close()
+            return solo
+
+    solo = asyncio.run(run())
+    assert solo.agent.conversation.last_text == "Done." and solo.agent.conversation.model == "two/l"
+    [line] = [text for _, text in solo.screen.lines if text.startswith("not with one/s: ")]
+    assert "its window of 20,000 tokens is too small for the " in line
+    [hop] = [data for event, data in solo.reports if event == "ModelFallback"]
+    assert (hop["source"], hop["model"]) == ("ollama/test", "two/l") and "not now" in hop["reason"]
+
+
+def test_where_all_others_are_too_small_it_is_compacted_for_the_first(tmp_path: Path) -> None:
+    async def run() -> Solo:
+        async with Raw(DONE) as raw:
+            solo = Solo(tmp_path, raw.url, tries=0)
+            for n in range(12):
+                solo.agent.conversation.user(f"What of part {n}?")
+                said = Message("assistant", (Text("It is done, and this is how. " * 200),))
+                solo.agent.conversation.add(said, model="ollama/test", cost_usd=0.0)
+            async with Raw(error("503 Busy", "not now")) as bad:
+                first = solo.agent.target
+                solo.agent.use(first._replace(endpoint="bad", url=bad.url))
+                other = first._replace(endpoint="one", model="s", window=16_000)
+                solo.agent._others = lambda: [(other.name, other)]
+                await solo.agent.turn("and now")
+            solo.close()
+            return solo
+
+    solo = asyncio.run(run())
+    assert solo.agent.conversation.last_text == "Done." and solo.agent.conversation.model == "one/s"
+    assert any(text.startswith("compacted, for ") for _, text in solo.screen.lines)
 
 
 def test_a_silent_server_is_not_waited_for_for_ever(tmp_path: Path) -> None:

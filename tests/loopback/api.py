@@ -15,9 +15,11 @@ then `api.otherwise`; a callable decides for each turn instead. Everything that 
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -156,8 +158,10 @@ class Api:
         return reply, number
 
     def close(self) -> None:
+        """As when its process is killed: nobody listens, and who waits is cut off."""
         self._http.shutdown()
         self._http.server_close()
+        self._http.cut()
         self.place.close()
 
     def __enter__(self) -> Api:
@@ -173,7 +177,23 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], api: Api) -> None:
         self.api = api
+        self._open: set[socket.socket] = set()
         super().__init__(address, _Handler)
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        found = super().get_request()
+        self._open.add(found[0])
+        return found
+
+    def shutdown_request(self, request: Any) -> None:
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def cut(self) -> None:
+        """End every connection."""
+        for connection in list(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A program that hangs up in the middle is what tests are about."""
@@ -204,21 +224,23 @@ class _Handler(BaseHTTPRequestHandler):
         reply, number = self.server.api.answer(request)
         if self.path.startswith(responses.PATH):
             if reply.status != 200:
-                return self._send(reply.status, json.dumps(responses.error(reply.status, reply.text)).encode(), number)
+                body = json.dumps(responses.error(reply.status, reply.text)).encode()
+                return self._send(reply.status, body, number, headers=reply.headers)
             body = responses.stream(reply, number, request.body).encode()
-            return self._send(200, body, number, "text/event-stream")
+            return self._send(200, body, number, "text/event-stream", reply.headers)
         if self.path.startswith(chat.PATH):
             if reply.status != 200:
                 body = json.dumps(chat.error(reply.status, reply.text)).encode()
                 return self._send(reply.status, body, number, headers=reply.headers)
             return self._send(200, chat.stream(reply, number, request.body).encode(), number, "text/event-stream")
         if reply.status != 200:
-            return self._send(reply.status, json.dumps(_error(reply.status, reply.text)).encode(), number)
+            body = json.dumps(_error(reply.status, reply.text)).encode()
+            return self._send(reply.status, body, number, headers=reply.headers)
         message = _message(reply, number, str(request.body.get("model")))
         if request.body.get("stream"):
             body = "".join(f"event: {e['type']}\ndata: {json.dumps(e)}\n\n" for e in _events(message)).encode()
-            return self._send(200, body, number, "text/event-stream")
-        return self._send(200, json.dumps(message).encode(), number)
+            return self._send(200, body, number, "text/event-stream", reply.headers)
+        return self._send(200, json.dumps(message).encode(), number, headers=reply.headers)
 
     def _take(self, raw: bytes) -> Request:
         body = json.loads(raw) if raw.startswith(b"{") else {}

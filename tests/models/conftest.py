@@ -16,7 +16,9 @@ def routed(box: Box) -> Iterator[list[str]]:
     """The ids of eight, of the type code-edit; the program in them does nothing."""
     config = box.root / "config"
     config.mkdir(exist_ok=True)
-    (config / "agents.yaml").write_text(json.dumps({"local": {"command": ["sleep", "60"], "reports": "none"}}))
+    (config / "agents.yaml").write_text(
+        json.dumps({"local": {"command": ["bash", "-c", "sleep 60"], "reports": "none"}})
+    )
     tasks = box.write("tasks.json", json.dumps(["Fix the bug in the parser"] * 8))
     words = ("spawn", "--agent", "local", "--type", "code-edit", "--from", str(tasks))
     started = box.json(*words, env=KEYS)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from tests.conftest import until
+from tests.conftest import Box, until
 from tests.local.conftest import Local, api, local  # noqa: F401  # fixtures
-from tests.loopback.api import Reply, Usage
+from tests.loopback.api import Api, Reply, Tool, Usage
 
 
 @pytest.fixture
@@ -51,3 +53,49 @@ def two_models(three: Local) -> list[dict[str, Any]]:
     """The lines of the ledger once both models stand in it."""
     rows: list[dict[str, Any]] = three.box.json("metrics", "--by", "model")["rows"]
     return rows if len(rows) == 2 else []
+
+
+MODELS = """
+models:
+  one: {model: one/a, tier: balanced, window: 200000, price: {input: 1, output: 10, cache_read: 0.1}}
+  two: {model: two/b, tier: balanced, window: 200000, price: {input: 3, output: 20, cache_read: 0.3}}
+  three: {model: three/c, tier: balanced, window: 200000, price: {input: 5, output: 50, cache_read: 0.5}}
+"""
+
+
+def test_three_endpoints_of_which_two_are_killed_in_the_middle_of_the_run(box: Box) -> None:
+    """Nobody names a model: the routing chooses the cheapest, and what follows it."""
+    config, held = box.root / "config", threading.Event()
+    with ExitStack() as stack:
+        one, two, three = (stack.enter_context(Api(isolated=False)) for _ in range(3))
+        agent = Local(box, one)
+        del box.env["OPENCLAW_LOCAL_URL"]
+        urls = {"one": one.url, "two": two.url, "three": three.url}
+        entries = (f"{name}: {{url: {url}/v1, wire: openai}}\n" for name, url in urls.items())
+        (config / "endpoints.yaml").write_text("".join(entries))
+        (config / "models.yaml").write_text(MODELS)
+        box.env |= {"OPENCLAW_LOCAL_RETRIES": "0"}
+        step = (Tool("read", {"path": "notes.txt"}),)
+        box.write("notes.txt", "to be read\n")
+        one.say(Reply("", tools=step, usage=Usage(40_000, 0, 0, 100)), Reply("never said", hold=held))
+        two.say(Reply("", tools=step, usage=Usage(50_000, 0, 0, 200)), Reply("never said", hold=held))
+        three.say(Reply("Fixed.", usage=Usage(20_000, 0, 40_000, 300)))
+        id = box.json("spawn", "--agent", "local", "--type", "code-edit", "Fix the bug in the parser")["id"]
+        for api in (one, two):
+            until(lambda api=api: len(api.turns) == 2, 40, "it is in the middle of its work")  # type: ignore[misc]
+            api.close()
+        agent.until(id, "idle")
+        found = until(lambda: done if (done := box.json("result", id))["result"]["output"] == "Fixed." else None, 40)
+        held.set()
+    assert found and found["model"] == "one/a" and found["routed"]["model"] == "one"
+    assert [(hop["from"], hop["to"]) for hop in found["hops"]] == [("one/a", "two/b"), ("two/b", "three/c")]
+    rows = {row["model"]: row["cost_usd"] for row in box.json("metrics", "--by", "model")["rows"]}
+    first, second, last = 0.04 + 0.001, 0.15 + 0.004, 0.1 + 0.02 + 0.015
+    assert rows == {"one/a": pytest.approx(first), "two/b": pytest.approx(second), "three/c": pytest.approx(last)}
+    assert box.json("result", id, "--good")["cost_usd"] == pytest.approx(first + second + last)
+    [row] = box.json("models", "learning")
+    assert (row["model"], row["good"]) == ("three", 1.0)  # it counts for the one that did the work
+    shown = box.cli("result", id).stdout
+    assert "went on with three/c: two/b: " in shown
+    [fallbacks] = [f for f in box.json("metrics", "--filter", "models")["figures"] if f["name"] == "fallbacks"]
+    assert fallbacks["value"] == 2

@@ -78,9 +78,12 @@ def test_the_routing_leaves_what_fails_and_says_how_likely_that_was(box: Box, ro
     assert route(box, FIX, "--type", "review")["success"] is None  # of another kind nothing is known
 
 
-def test_who_said_it_is_kept_apart(box: Box, routed: list[str]) -> None:
-    box.cli("result", routed[0], "--good")
+def test_a_person_has_the_last_word(box: Box, routed: list[str]) -> None:
     box.cli("result", routed[0], "--bad", "--by", "check")
-    [row] = box.json("models", "learning")
-    assert row["n"] == 2
+    assert [(row["n"], row["bad"]) for row in box.json("models", "learning")] == [(1, 1.0)]
+    box.cli("result", routed[0], "--good")
+    box.cli("result", routed[0], "--bad", "--by", "validator")  # said later, and yet it counts less
+    assert [(row["n"], row["good"], row["bad"]) for row in box.json("models", "learning")] == [(1, 1.0, 0.0)]
+    box.cli("result", routed[0], "--bad")  # a person may change their mind
+    assert [(row["n"], row["bad"]) for row in box.json("models", "learning")] == [(1, 1.0)]
     assert "not allowed with" in box.cli("result", routed[0], "--good", "--bad", exit=2).stderr

@@ -106,7 +106,6 @@ def test_without_a_model_that_answers_the_state_is_made_without_one_and_it_is_sa
     dead = asked.settings(OPENCLAW_LOCAL_URL=DEAD, OPENCLAW_ROLES_RETRIES="0")
     for settings, why in (
         (dead, f"role summarizer: {MODEL} at {DEAD}: "),
-        (asked.settings(OPENCLAW_ROLES_MODEL=""), "role summarizer: no model is named for it"),
         (asked.settings(OPENCLAW_ROLES_MODEL="nowhere/x"), "no endpoint 'nowhere'"),
         (asked.settings(OPENCLAW_ROLES_MODEL="groq/x"), "groq needs a key"),
         (
@@ -217,3 +216,22 @@ def test_compact_without_a_model_that_answers_goes_on_without_one_and_says_so(as
     assert told["summary"][0].startswith("summarised without a model: groq needs a key")
     asked.box.cli("compact", "--in", "history.json", "--out", "x", "--model", "nowhere/x", exit=4)
     asked.box.cli("compact", "--in", "history.json", "--out", "x", "--model", "nothing", exit=2)
+
+
+def test_where_nobody_names_a_model_the_routing_does_and_its_audit_teaches_it(asked: Asked) -> None:
+    entry = "models: {small: {model: ollama/small, tier: cheap}, next: {model: lmstudio/next, tier: cheap}}"
+    config = asked.box.root / "config"
+    config.mkdir()
+    (config / "models.yaml").write_text(entry)
+    (config / "endpoints.yaml").write_text("ollama: {lists: false}")
+    asked.box.cli("ps")  # a fleet, whose database learns
+    settings = asked.settings(OPENCLAW_ROLES_MODEL="")
+    asked.api.otherwise = Reply(GOOD)
+    summarizer = Summarizer(settings)
+    assert "At most" not in summarised(summarizer) and summarizer.done
+    assert "was chosen by the routing: text, for its type is text" in summarizer.notes[0]
+    asked.api.otherwise = Reply("nothing of it")
+    assert not Summarizer(settings, "auto").done
+    summarised(Summarizer(settings))
+    [row] = asked.box.json("models", "learning")
+    assert (row["type"], row["agent"], row["n"]) == ("text", "local", 3) and row["good"] < 1.0 < row["bad"]

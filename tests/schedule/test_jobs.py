@@ -99,7 +99,6 @@ def test_switching_and_removing(box: Box) -> None:
         ("--every 1m --active 8-9 --agent shell", "active hours"),
         ("--every 1m --cwd /nowhere", "is no folder"),
         ("--every 1m --message ' ' --agent shell", "the message is empty"),
-        ("--every 1m --message 'look at it'", "which program is to do it?"),
     ],
 )
 def test_what_can_not_be_meant_is_one_clear_line(box: Box, words: str, says: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 
@@ -50,6 +51,7 @@ def test_a_crontab_entry_is_installed_fires_and_is_removed(cron: Cron) -> None:
     cron.add("job", "echo fired", every="1s")
     daemon = machine.start("cron", "-f")
     try:
+        assert "no cron runs" not in machine.run(OPENCLAW, "cron", "install", "--by", "crontab")
         until(lambda: any("fired" in run["result"] for run in cron.runs()), 150, "cron calls tick")
     finally:
         daemon.kill()
@@ -67,22 +69,89 @@ def test_a_crontab_entry_is_installed_fires_and_is_removed(cron: Cron) -> None:
     machine.holder.wait()
 
 
-def test_a_systemd_timer_is_installed_fires_and_is_removed(cron: Cron) -> None:
-    box = cron.box
-    bus = {key: os.environ[key] for key in ("XDG_RUNTIME_DIR", "DBUS_SESSION_BUS_ADDRESS") if key in os.environ}
-    asked = ["systemctl", "--user", "show-environment"]
-    if not shutil.which("systemctl") or subprocess.run(asked, capture_output=True, check=False).returncode:
-        pytest.skip("no systemd for users here")
-    box.env |= bus | {"HOME": os.environ["HOME"]}  # its units are read from there
-    try:
-        assert "systemd  installed" in box.cli("cron", "install", "--by", "systemd").stdout
-        assert "unchanged" in box.cli("cron", "install").stdout
-        cron.add("job", "echo fired", every="1s")
-        until(lambda: any("fired" in run["result"] for run in cron.runs()), 150, "systemd calls tick")
-    finally:
-        assert "systemd  removed" in box.cli("cron", "uninstall").stdout
-    timers = subprocess.run(["systemctl", "--user", "list-timers", "--all"], capture_output=True, text=True, check=True)
-    assert "openclaw-cron" not in timers.stdout
+class Manager:
+    """systemd for users, booted for the box: its /run and its control group are in namespaces that only it sees."""
+
+    def __init__(self, box: Box) -> None:
+        program = next(filter(os.path.exists, ("/usr/lib/systemd/systemd", "/lib/systemd/systemd")), "")
+        if os.geteuid() or not program or not all(map(shutil.which, ("systemctl", "unshare", "nsenter"))):
+            pytest.skip("it takes root, systemd and namespaces")
+        self.box, self.group = box, f"/sys/fs/cgroup/{box.root.name}"
+        box.env["XDG_RUNTIME_DIR"] = str(box.root / "run")
+        (box.root / "run").mkdir(mode=0o700)
+        log = box.root / "systemd.log"
+        groups = "mount -t cgroup2 none /sys/fs/cgroup"
+        begin = f"mount -t tmpfs none /run && mkdir -p /run/systemd/system && mount -t tmpfs none /var/lib && {groups}"
+        enter = f"mkdir {self.group} && echo $$ >{self.group}/cgroup.procs"
+        inner = f"umount /sys/fs/cgroup && {groups} && exec {program} --user --unit=timers.target --log-target=console"
+        with open(log, "w") as said:
+            self.process = subprocess.Popen(
+                ["unshare", "-m", "sh", "-c", f'{begin} && {enter} && exec unshare -C sh -c "$0"', inner],
+                env=box.env, stdin=subprocess.DEVNULL, stdout=said, stderr=said,
+            )  # fmt: skip
+        asked = ("systemctl", "--user", "show-environment")
+        until(lambda: self.process.poll() is not None or not self.call(*asked).returncode, 40, "systemd answers")
+        if self.process.poll() is not None:
+            self.end()
+            pytest.skip(f"systemd does not run here: {log.read_text()[-300:]}")
+
+    def call(self, *words: str) -> subprocess.CompletedProcess[str]:
+        inside = ["nsenter", "-m", "-t", str(self.process.pid), f"--wd={self.box.work}", "--", *words]
+        return subprocess.run(inside, env=self.box.env, text=True, capture_output=True, timeout=60, check=False)
+
+    def run(self, *words: str) -> str:
+        done = self.call(*words)
+        assert done.returncode == 0, (words, done.stdout, done.stderr)
+        return done.stdout
+
+    def end(self) -> None:
+        """It, what it started, and its control group."""
+        self.process.kill()
+        self.process.wait()
+        subprocess.run(["tmux", "-S", str(self.box.socket), "kill-server"], capture_output=True, check=False)
+        there = f"[ ! -d {self.group} ]"
+        script = f"mount -t cgroup2 none /sys/fs/cgroup; {there} || find {self.group} -depth -type d -delete"
+        gone = ["unshare", "-m", "sh", "-c", script]
+        until(lambda: not subprocess.run(gone, capture_output=True, check=False).returncode, 40, "its group is gone")
+
+
+@pytest.fixture
+def manager(cron: Cron) -> Iterator[Manager]:
+    made = Manager(cron.box)
+    yield made
+    made.end()
+
+
+def test_a_systemd_timer_is_installed_fires_and_is_removed(cron: Cron, manager: Manager) -> None:
+    box, units = cron.box, cron.box.home / ".config/systemd/user"
+    box.env["PATH"] = f"{box.root}/it's 100% $odd:{box.env['PATH']}"
+    said = manager.run(OPENCLAW, "cron", "install")  # by itself it takes systemd where both are
+    assert "systemd  installed" in said and "loginctl enable-linger" in said
+    manager.run("sh", "-c", 'mkdir -p /var/lib/systemd/linger && : >"/var/lib/systemd/linger/$(id -un)"')
+    again = manager.run(OPENCLAW, "cron", "install")
+    assert "systemd  unchanged" in again and "linger" not in again
+    assert "openclaw-cron" in manager.run("systemctl", "--user", "list-timers")
+    cron.add("job", "echo fired", every="1s")
+    until(lambda: any("fired" in run["result"] for run in cron.runs()), 150, "systemd calls tick")
+    server = box.server_pid()
+    service = next(units.glob("openclaw-cron-*.service")).name
+    until(lambda: "inactive" in manager.call("systemctl", "--user", "is-active", service).stdout, 40)
+    assert box.server_pid() == server  # that the tick is over does not end what it began
+    assert "Result=success" in manager.run("systemctl", "--user", "show", "-p", "Result", service)
+    assert manager.run(OPENCLAW, "cron", "uninstall").startswith("systemd  removed")
+    assert "openclaw-cron" not in manager.run("systemctl", "--user", "list-timers", "--all")
+    assert "openclaw-cron" not in manager.run("systemctl", "--user", "list-unit-files")
+    assert [path for path in box.home.rglob("*") if "openclaw-cron" in path.name] == []
+    assert "systemd  absent" in manager.run(OPENCLAW, "cron", "uninstall")
+
+
+def test_a_timer_is_removed_though_systemd_is_gone(cron: Cron, manager: Manager) -> None:
+    manager.run(OPENCLAW, "cron", "install", "--by", "systemd")
+    units = cron.box.home / ".config/systemd/user"
+    assert len(list(units.rglob("openclaw-cron*"))) == 3  # and the link that switches it on
+    manager.end()
+    assert "systemd  removed" in cron.box.cli("cron", "uninstall").stdout
+    assert list(units.rglob("openclaw-cron*")) == []
 
 
 def test_units_are_what_systemd_reads(box: Box) -> None:

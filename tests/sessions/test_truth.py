@@ -6,6 +6,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import sys
 import threading
 
 import pytest
@@ -39,6 +40,21 @@ def test_a_kill_that_was_only_noted_is_done_by_the_next_look(box: Box) -> None:
     made = box.json("spawn", "sleep 1000")
     (box.state / "sessions" / made["id"] / "ending").write_text("killed")
     assert box.json("ps") == [] and gone(box, made["id"])
+
+
+def test_why_one_is_ended_is_known_to_whoever_sees_its_end_first(box: Box) -> None:
+    made = box.json("spawn", "trap '' TERM HUP; while :; do sleep 0.05; done", "--write", "x")
+    ours = "import sys; from openclaw.cli.context import fleet; from openclaw.sessions.end import kill;"
+    ours += "from openclaw.store import sessions; f = fleet();"
+    ours += "kill(f, sessions.by_ids(f.store, sys.argv[1:]), 'halted', 'it has had enough')"
+    words = [sys.executable, "-c", ours, made["id"]]
+    killer = subprocess.Popen(words, env=box.env | {"OPENCLAW_KILL_GRACE": "60s"}, cwd=box.work)
+    until((box.state / "sessions" / made["id"] / "ending").exists)
+    killer.kill()
+    killer.wait()
+    assert box.json("ps", env={"OPENCLAW_KILL_GRACE": "1s"}) == []
+    [row] = box.json("ps", "--all")
+    assert (row["status"], row["reason"]) == ("halted", "it has had enough")
 
 
 def test_a_setting_that_is_wrong_kills_nothing(box: Box) -> None:

@@ -191,7 +191,7 @@ def test_a_spawn_killed_at_ten_moments_leaves_nothing_that_the_next_command_does
     begun = time.monotonic()
     box.json("spawn", "true", "--worktree")
     whole = time.monotonic() - begun
-    box.json("ps")
+    until(lambda: not box.json("ps"))
     for moment in range(10):
         spawner = box.popen("spawn", "sleep 1000", "--worktree", "contested")
         time.sleep(whole * (0.3 + 0.9 * moment / 10))  # the moment at which it dies is what varies here

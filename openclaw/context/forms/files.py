@@ -65,6 +65,16 @@ def listed(history: Sequence[Message], to: str) -> list[dict[str, Any]]:
     return openai.request(history) if to == openai.FORM else [log.record(message) for message in history]
 
 
+def model_of(conversation: Conversation) -> str:
+    """The model that spoke last in it, as far as its form says; else empty."""
+    for line in reversed(conversation.frame if isinstance(conversation.frame, tuple | list) else ()):
+        said = line.get("message", line) if isinstance(line, Mapping) else None
+        model = said.get("model") if isinstance(said, Mapping) and said.get("role") == "assistant" else None
+        if isinstance(model, str) and model and model != claude_code.SYNTHETIC:
+            return model
+    return ""
+
+
 def _parsed(text: str, form: str, where: str) -> tuple[Any, list[Any] | None]:
     """(a JSON document, None), or (None, what stands in each line)."""
     if form not in (claude_code.FORM, log.FORM):

@@ -3,6 +3,7 @@
     {"v": 1, "type": "message", "role": "user", "parts": [{"text": "…"}], "at": "…"}
     {"v": 1, "type": "rewrite", "messages": […], …}     from here on the conversation is these (a compaction)
     {"v": 1, "type": "undo"}                            the last rewrite is taken back; what was said since stays
+    {"v": 1, "type": "queued", "queued": "…", "text": "…"}  typed while a turn ran; the message it becomes names it too
     {"v": 1, "type": <anything else>, …}                kept for whoever wrote it
 
 A part is {"text"}, {"call": {"id", "name", "arguments"}}, {"result": {"call_id", "content", "error"}} or
@@ -101,15 +102,18 @@ def read_record(line: Any, where: str = "the line") -> Message:
     if not isinstance(line, Mapping) or line.get("role") not in ROLES or not isinstance(line.get("parts"), list):
         raise wrong(where, f"a message must have a role ({', '.join(ROLES)}) and a list of parts")
     usage, extra = line.get("usage"), line.get("extra")
-    names = Usage._fields
     return Message(
         line["role"],
         tuple(_part(part, where) for part in line["parts"]),
         word(line.get("at")),
         word(line.get("id")),
-        Usage(**{name: int(usage.get(name) or 0) for name in names}) if isinstance(usage, Mapping) else None,
+        _usage(usage) if isinstance(usage, Mapping) else None,
         extra if isinstance(extra, Mapping) else NOTHING,
     )
+
+
+def _usage(raw: Mapping[str, Any]) -> Usage:
+    return Usage(*(value if isinstance(value := raw.get(name), int) else 0 for name in Usage._fields))
 
 
 def _written(part: Part) -> dict[str, Any]:
