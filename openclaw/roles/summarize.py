@@ -90,7 +90,8 @@ class Summarizer:
             self.runs.append(found)
             text = _bare(found.text)
             faults = _faults(text, messages, must, most) if found.whole else ["it was cut off"]
-            judged(self._settings, KINDS[NAME], found.model, not faults)
+            if found.attempts:  # what was said before has been judged before
+                judged(self._settings, KINDS[NAME], found.model, not faults)
             if not faults:
                 self.done = True
                 self.notes.append(f"summarised by {found.model}" + (", at the second attempt" if again else ""))

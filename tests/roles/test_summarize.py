@@ -225,7 +225,7 @@ def test_where_nobody_names_a_model_the_routing_does_and_its_audit_teaches_it(as
     (config / "models.yaml").write_text(entry)
     (config / "endpoints.yaml").write_text("ollama: {lists: false}")
     asked.box.cli("ps")  # a fleet, whose database learns
-    settings = asked.settings(OPENCLAW_ROLES_MODEL="")
+    settings = asked.settings(OPENCLAW_ROLES_MODEL="", OPENCLAW_CACHE_ENABLED="0")
     asked.api.otherwise = Reply(GOOD)
     summarizer = Summarizer(settings)
     assert "At most" not in summarised(summarizer) and summarizer.done
@@ -235,3 +235,7 @@ def test_where_nobody_names_a_model_the_routing_does_and_its_audit_teaches_it(as
     summarised(Summarizer(settings))
     [row] = asked.box.json("models", "learning")
     assert (row["type"], row["agent"], row["n"]) == ("text", "local", 3) and row["good"] < 1.0 < row["bad"]
+    asked.api.otherwise = Reply(GOOD)
+    for _ in range(2):  # the second is the first, from the cache
+        summarised(Summarizer(asked.settings(), MODEL))
+    assert sum(row["n"] for row in asked.box.json("models", "learning")) == 4
