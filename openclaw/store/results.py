@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-import tempfile
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
@@ -175,6 +174,8 @@ def _remove(path: str) -> None:
 def _make(path: str) -> None:
     """An empty file for us alone. It gets its name when it is closed: closing it later would end the locks that another
     thread has on it."""
+    import tempfile  # once for each state folder
+
     fd, fresh = tempfile.mkstemp(prefix=f"{FILE}.", dir=os.path.dirname(path))  # 0600: what it keeps may be secret
     os.close(fd)
     try:
