@@ -31,7 +31,7 @@ def _budgets(fleet: Fleet) -> list[Spent]:
     gauge = Gauge(fleet, registry.load(fleet.settings))
     return [
         Spent(
-            s.called,
+            f"{' '.join(filter(None, (s.budget.name, s.subject)))}, {'$' if s.unit == 'usd' else s.unit}",
             (s.spent + s.held) / s.limit,
             f"{s.shown(s.spent)} of {s.shown(s.limit)}" + (f", {s.shown(s.held)} held" if s.held else ""),
         )

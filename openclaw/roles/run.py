@@ -97,8 +97,8 @@ def run_role(
             if error.code not in ("model_unreachable", "no_key") or name == names[-1]:
                 raise
             notes.append(f"{error.message}; went on with the next")
-            continue
-        return result._replace(notes=(*result.notes, *notes))
+        else:
+            return result._replace(notes=(*result.notes, *notes))
     raise AssertionError("the last one returns or raises")
 
 

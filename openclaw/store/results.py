@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
@@ -139,9 +140,7 @@ class Table:
             return nothing
         except sqlite3.DatabaseError:  # no database any more
             self._connection = None
-            for end in ("", "-wal", "-shm"):
-                if os.path.exists(self._path + end):
-                    os.unlink(self._path + end)
+            _remove(self._path)
             return nothing
         except OSError:
             return nothing
@@ -149,13 +148,13 @@ class Table:
 
 def _open(path: str) -> sqlite3.Connection:
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)  # what it keeps may be secret
-    try:
-        if os.fstat(fd).st_uid != os.geteuid():
-            raise PermissionError(path)  # what others wrote is not unpickled
-        os.fchmod(fd, 0o600)
-    finally:
-        os.close(fd)
+    if os.path.lexists(path) and os.lstat(path).st_mode & 0o077 and not os.path.islink(path):
+        _remove(path)  # what others may have written is not unpickled
+    if not os.path.lexists(path):
+        _make(path)
+    found = os.lstat(path)
+    if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
+        raise PermissionError(path)
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     connection.row_factory = sqlite3.Row
     if connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'results_used'").fetchone()[0] == 0:
@@ -164,3 +163,24 @@ def _open(path: str) -> sqlite3.Connection:
     connection.execute("PRAGMA synchronous=NORMAL")
     connection.execute("PRAGMA secure_delete=ON")
     return connection
+
+
+def _remove(path: str) -> None:
+    for end in ("", "-wal", "-shm"):
+        if os.path.exists(path + end):
+            os.unlink(path + end)
+
+
+def _make(path: str) -> None:
+    """An empty file for us alone. It gets its name when it is closed: closing it later would end the locks that another
+    thread has on it."""
+    import tempfile  # once for each state folder
+
+    fd, fresh = tempfile.mkstemp(prefix=f"{FILE}.", dir=os.path.dirname(path))  # 0600: what it keeps may be secret
+    os.close(fd)
+    try:
+        os.link(fresh, path)
+    except FileExistsError:
+        pass  # somebody else was quicker
+    finally:
+        os.unlink(fresh)

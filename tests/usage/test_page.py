@@ -78,7 +78,7 @@ def filled(store: sqlite3.Connection) -> None:
 def test_it_shows_what_the_ledger_has_and_says_what_is_out_of_bounds(store: sqlite3.Connection, box: Box) -> None:
     filled(store)
     (box.root / "config").mkdir()
-    (box.root / "config/openclaw.yaml").write_text("budgets: {day_tokens: 150}\n")
+    (box.root / "config/openclaw.yaml").write_text("budgets: {day_tokens: 150, day_usd: 1}\n")
     page = written(box)
     figures = {each["name"]: each for each in box.json("metrics", "--filter", "injection")["figures"]}
     for name, do in (("cron job", "increase batching"), ("sub-agent", "reduce the injection scope")):
@@ -89,7 +89,8 @@ def test_it_shows_what_the_ledger_has_and_says_what_is_out_of_bounds(store: sqli
     assert "research: 1 done" in page.words and "3 saved 89.5 % of their tokens" in page.words
     assert "local: 0 % now" in page.words and "local: 80 % meant" in page.words
     assert "saved (-66.7 %), beside the very same turns all on sonnet" in page.words
-    assert "310 tokens of 150 tokens" in page.words
+    assert "day, $\n$0.01 of $1.00" in page.words
+    assert "day, tokens\n310 tokens of 150 tokens" in page.words
     assert "2 turns have no known price" in page.words
     day = f"{TODAY:%b} {TODAY.day}"
     assert f"{day}, claude-opus-4-5-20251101: " in page.words and f"{day}, from caches: 11k a turn" in page.words
