@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from openclaw.store import db
+from openclaw.store.migrations import MIGRATIONS
+
 ROOT = Path(__file__).parent.parent
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
@@ -67,3 +70,8 @@ def test_files_of_the_sdist_exist() -> None:
     include = PYPROJECT["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
     missing = [name for name in include if not (ROOT / name).exists()]
     assert not missing
+
+
+def test_the_database_knows_how_many_steps_it_has() -> None:
+    names = [name for name, _ in MIGRATIONS]
+    assert db.VERSION == len(names) == len(set(names))

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from openclaw.errors import Unavailable
-from openclaw.store.migrations import MIGRATIONS
 
 BUSY_SECONDS = 5.0
+VERSION = 17  # how many migrations there are: they are read only where one is missing
 
 
 def connect(path: str) -> sqlite3.Connection:
@@ -23,7 +23,7 @@ def connect(path: str) -> sqlite3.Connection:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
         connection.row_factory = sqlite3.Row
-        if connection.execute("PRAGMA user_version").fetchone()[0] < len(MIGRATIONS):
+        if connection.execute("PRAGMA user_version").fetchone()[0] < VERSION:
             connection.execute("PRAGMA journal_mode=WAL")
             _migrate(connection)
             os.chmod(path, 0o600)
@@ -63,6 +63,8 @@ def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
 
 def _migrate(connection: sqlite3.Connection) -> None:
     """Run what has not run yet, each once and by name, under the write lock: sixteen first starts at once are fine."""
+    from openclaw.store.migrations import MIGRATIONS
+
     with transaction(connection):
         connection.execute("CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at TEXT NOT NULL)")
         done = {row["name"] for row in connection.execute("SELECT name FROM migrations")}
@@ -72,4 +74,4 @@ def _migrate(connection: sqlite3.Connection) -> None:
                     if statement.strip():
                         connection.execute(statement)
                 connection.execute("INSERT INTO migrations VALUES (?, strftime('%Y-%m-%dT%H:%M:%fZ'))", (name,))
-        connection.execute(f"PRAGMA user_version={len(MIGRATIONS)}")
+        connection.execute(f"PRAGMA user_version={VERSION}")
