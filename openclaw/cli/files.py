@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from openclaw import render
 from openclaw.cli.context import fleet as open_fleet
 from openclaw.cli.context import json_argument
-from openclaw.context.tokens import why_estimate
+from openclaw.context.tokens import exact_factor, why_estimate
 from openclaw.tasks.inject import read_all
 
 
@@ -34,6 +34,7 @@ def tokens(files: list[str], model: str | None, exact: bool, json: bool) -> int:
     found_files = read_all(files, settings.cwd, settings, fleet.counter(), exact=exact, model=model)
     total = sum(f.tokens for f in found_files)
     counted = exact and not why_estimate(settings.environ)
+    factor = exact_factor(model, factor) if counted else factor
     if json:
         rows = [{"path": f.path, "tokens": f.tokens, "bytes": f.bytes, "sha256": f.sha256} for f in found_files]
         how = {"model": model, "factor": round(factor, 3), "source": source} if model else {}

@@ -148,6 +148,11 @@ def load_encoder(environ: Mapping[str, str]) -> Encoder | None:
     return lambda text: len(encoding.encode_ordinary(text))
 
 
+def exact_factor(model: str | None, factor: float) -> float:
+    """What an exact count is multiplied with: nothing where the model itself counts so."""
+    return 1.0 if _O200K.search((model or "").lower()) else factor
+
+
 class Counter:
     """Counts tokens. Exact counts are remembered by content under `cache_dir`, in one file that is only appended to.
 
@@ -177,7 +182,7 @@ class Counter:
         if exact or (near is not None and abs(guess - near) <= NEAR * near):
             counted = self._exact(text)
             if counted is not None:
-                own = 1.0 if _O200K.search((model or "").lower()) else factor
+                own = exact_factor(model, factor)
                 return Count(round(counted * own), own == 1.0)
         return Count(guess, False)
 

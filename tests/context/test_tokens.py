@@ -189,3 +189,10 @@ def test_exact_with_the_real_ranks(tmp_path: Path) -> None:
         assert counter.count(text, exact=True) == (true, True)
     assert abs(estimate(CODE) / counter.count(CODE, exact=True).tokens - 1) < 0.15
     assert counter.count("<|endoftext|>", exact=True).tokens > 1  # text, never a special token
+
+
+def test_a_count_by_the_ranks_of_the_model_itself_is_not_changed_by_what_was_learned(tmp_path: Path) -> None:
+    counter = Counter(str(tmp_path), {}, lambda environ: len, lambda model: 1.5)
+    assert counter.count("abcd", model="gpt-5.1-codex", exact=True) == (4, True)
+    assert counter.count("abcd", model="openai/o3", exact=True) == (4, True)
+    assert counter.count("abcd", model="claude-opus-4-6", exact=True) == (6, False)
