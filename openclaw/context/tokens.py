@@ -54,14 +54,15 @@ _CLASSES = (
     (0xD8, 0xE0, "B"), (0xE0, 0xE1, "I"), (0xE1, 0xE2, "M"), (0xE2, 0xE3, "P"), (0xE3, 0xE4, "K"), (0xE4, 0xEA, "Z"),
     (0xEA, 0xEE, "N"), (0xEE, 0xF0, "X"), (0xF0, 0xF8, "E"),
 )  # fmt: skip
+_EACH = -0.01  # of any character: small letters, most of all text, need no count of their own
 _WEIGHTS_ASCII = {
-    "a": -0.01, "A": 0.32, "0": 1.13, " ": -0.46, "n": 0.95, "p": 0.89, " a": 1.52, "pa": 0.69, "pA": -1.0, "Aa": 1.11,
+    "A": 0.33, "0": 1.14, " ": -0.45, "n": 0.96, "p": 0.90, " a": 1.52, "pa": 0.69, "pA": -1.0, "Aa": 1.11,
     "0a": 0.98, "A0": 2.41, " 0": 1.33, "00": -1.0, "000": -0.94, "aaaa": -0.09, "aaaaaaaa": 0.51, "pp": -0.66,
-    "ppp": -0.73, " p": 0.97, "  ": 1.33, "    ": -0.78, "pn": -1.0, "nt": 1.59, "t": 0.07,
+    "ppp": -0.73, " p": 0.97, "  ": 1.33, "    ": -0.78, "pn": -1.0, "nt": 1.59, "t": 0.08,
 }  # fmt: skip
 _WEIGHTS_OTHER = {
-    "L": 2.05, "G": 0.51, "C": 0.35, " C": 0.74, "H": 0.55, "B": 0.45, "I": 0.49, "M": 0.3, "P": 1.47, "K": 0.55,
-    "Z": 0.89, "N": 0.82, "X": 1.0, "E": 2.5,
+    "L": 2.06, "G": 0.52, "C": 0.36, " C": 0.74, "H": 0.56, "B": 0.46, "I": 0.50, "M": 0.31, "P": 1.48, "K": 0.56,
+    "Z": 0.90, "N": 0.83, "X": 1.01, "E": 2.51,
 }  # fmt: skip
 
 
@@ -83,7 +84,7 @@ def estimate(text: str) -> int:
         return 0
     classes = text.encode("utf-8", "replace").translate(_TABLE, _CONTINUED)
     weights = _ASCII if text.isascii() else _ASCII + _OTHER
-    return max(1, round(sum(classes.count(pattern) * weight for pattern, weight in weights)))
+    return max(1, round(sum([classes.count(pattern) * weight for pattern, weight in weights]) + _EACH * len(classes)))
 
 
 def family_factor(model: str | None) -> float:
