@@ -14,8 +14,8 @@ from openclaw.continuity import files, items
 from openclaw.continuity.items import Item
 from openclaw.errors import BadInput, OpenclawError
 from openclaw.locks import locked
-from openclaw.sessions.fleet import Fleet
-from openclaw.sessions.spawn import new_id, plan, spawn
+from openclaw.sessions.fleet import Fleet, new_id
+from openclaw.sessions.spawn import plan, spawn
 from openclaw.sessions.status import settle
 from openclaw.store import sessions
 from openclaw.store.sessions import Session

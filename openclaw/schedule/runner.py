@@ -13,7 +13,7 @@ from openclaw.schedule import announce, heartbeat
 from openclaw.schedule.document import Spec
 from openclaw.schedule.work import Begun, Outcome
 from openclaw.sessions import end, output, spawn
-from openclaw.sessions.fleet import Fleet
+from openclaw.sessions.fleet import Fleet, new_id
 from openclaw.sessions.status import read_usage, settle
 from openclaw.settings import Settings
 from openclaw.store import db, sends, sessions
@@ -34,7 +34,7 @@ class SessionRunner:
         self.fleet = fleet
 
     def new_id(self) -> str:
-        return spawn.new_id()
+        return new_id()
 
     def needless(self, job: Job, spec: Spec) -> str:
         return heartbeat.needless(job.cwd) if heartbeat.is_beat(spec) else ""

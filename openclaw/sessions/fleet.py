@@ -16,6 +16,14 @@ from openclaw.units import utc
 if TYPE_CHECKING:
     from openclaw.context.tokens import Counter
 
+ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # ids are read aloud and typed: nothing that looks alike
+
+
+def new_id() -> str:
+    """Six random characters: a billion of them, and the primary key refuses a second use."""
+    number = int.from_bytes(os.urandom(8), "big")
+    return "".join(ALPHABET[number // len(ALPHABET) ** place % len(ALPHABET)] for place in range(6))
+
 
 class Fleet:
     """The composition root below the doors. `clock` gives epoch seconds and is passed in by tests."""

@@ -12,10 +12,10 @@ from typing import Any
 from openclaw.errors import OpenclawError
 from openclaw.models import catalogue, rules
 from openclaw.sessions.fleet import Fleet
-from openclaw.sessions.routed import UNTYPED
 from openclaw.store import checks, db, events, outcomes, turns
 from openclaw.store.outcomes import Outcome
 from openclaw.store.sessions import Session
+from openclaw.tasks import templates
 
 
 def judge(fleet: Fleet, session: Session, good: bool, source: str = "person") -> Outcome:
@@ -49,7 +49,7 @@ def judged(fleet: Fleet, session: Session, good: bool, source: str) -> Outcome:
     name = model.name if model else answered or (chosen.model if chosen else session.model or "")
     if chosen:
         return Outcome(chosen.kind, chosen.agent, name, good, source, session.id, session.id)
-    type = "" if session.type == UNTYPED else session.type
+    type = "" if session.type == templates.DEFAULT else session.type
     kind = rules.judge(rules.load(fleet.settings), session.task, type).kind.name
     return Outcome(kind, session.agent, name, good, source, session.id, session.id)
 

@@ -20,7 +20,7 @@ from openclaw.agents.registry import Agent
 from openclaw.agents.reporters import reporter
 from openclaw.errors import BadInput, Interrupted, OpenclawError, Refused
 from openclaw.sessions import admission, prefix, quotas
-from openclaw.sessions.fleet import Fleet
+from openclaw.sessions.fleet import Fleet, new_id
 from openclaw.sessions.gate import Gate
 from openclaw.sessions.status import known_server, located, settle
 from openclaw.sessions.violations import watched
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from openclaw.sessions.trial import Draw
     from openclaw.sessions.worktree import Tree
 
-ALPHABET = "23456789abcdefghjkmnpqrstuvwxyz"  # ids are read aloud and typed: nothing that looks alike
 
 
 class Planned(NamedTuple):
@@ -136,7 +135,7 @@ def spawn(
         if each.drawn and each.drawn.pair:
             from openclaw.sessions import trial  # as in plan
 
-            trial.shadow(fleet, each.drawn.pair, request, each.task)
+            trial.shadow(fleet, each.drawn.pair, request, each.task, spawn)
     if any(each.check for each in planned):
         from openclaw.sessions import checker  # only with --check
 
@@ -219,12 +218,6 @@ def _first_dialog(planned: Planned) -> str:
     asks = reporter(planned.agent.reports).first_dialog(planned.environ, cwd, home)
     places = (home, os.path.dirname(tree.path)) if tree else (cwd,)
     return f"it {trust.way_out(planned.id, asks, places)}" if asks else ""
-
-
-def new_id() -> str:
-    """Six random characters: a billion of them, and the primary key refuses a second use."""
-    number = int.from_bytes(os.urandom(8), "big")
-    return "".join(ALPHABET[number // len(ALPHABET) ** place % len(ALPHABET)] for place in range(6))
 
 
 def new_conversation(agent: Agent) -> str | None:

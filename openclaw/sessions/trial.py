@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from openclaw import processes
 from openclaw.agents import launch, registry
@@ -20,8 +20,8 @@ from openclaw.agents.registry import Agent
 from openclaw.errors import BadInput, Interrupted, OpenclawError, Unavailable
 from openclaw.models import catalogue, rules
 from openclaw.models.catalogue import Model
-from openclaw.sessions import end, judging, routed, spawn, worktree
-from openclaw.sessions.fleet import Fleet
+from openclaw.sessions import end, judging, routed, worktree
+from openclaw.sessions.fleet import Fleet, new_id
 from openclaw.store import checks, db, sessions, trials
 from openclaw.store.sessions import Session
 from openclaw.store.trials import Pair, Trial
@@ -58,7 +58,7 @@ def draw(fleet: Fleet, task: Task, agent: Agent, id: str, before: int) -> Draw |
     if chance.random() >= trial.sample or _used_up(fleet, trial):
         return Draw(trial.number)
     pair = Pair(
-        id, spawn.new_id(), trial.number, fleet.now(), judged.kind.name, judged.risk,
+        id, new_id(), trial.number, fleet.now(), judged.kind.name, judged.risk,
         " ".join(task.text.split())[:SHOWN], "wanted", holder=processes.identity(os.getpid()),
     )  # fmt: skip
     return Draw(trial.number, pair, told)
@@ -85,12 +85,18 @@ def record(fleet: Fleet, drawn: Draw) -> None:
         trials.add(fleet.store, drawn.pair)
 
 
-def shadow(fleet: Fleet, pair: Pair, request: Request, task: Task) -> None:
+class Start(Protocol):
+    """`spawn.spawn`, which calls us."""
+
+    def __call__(self, fleet: Fleet, requests: Sequence[Request], *, ids: Sequence[str]) -> object: ...
+
+
+def shadow(fleet: Fleet, pair: Pair, request: Request, task: Task, start: Start) -> None:
     """Have A do the same, aside. Whatever keeps it from that is written down, and harms nobody."""
     try:
         trial = trials.newest(fleet.store)
         assert trial
-        spawn.spawn(fleet, [_aside(fleet, trial, pair, request, task)], ids=[pair.shadow_id])
+        start(fleet, [_aside(fleet, trial, pair, request, task)], ids=[pair.shadow_id])
     except Interrupted:
         raise
     except (OpenclawError, OSError) as error:
