@@ -17,7 +17,7 @@ from openclaw.usage.quotas import AtLimit
 def refresh(fleet: Fleet, agents: Sequence[Agent]) -> None:
     """Bring up to date what is known of those that report it in their conversations."""
     if any(agent.reports == "codex-hooks" for agent in agents):
-        from openclaw.sessions.status import settle_usage  # as above
+        from openclaw.sessions.status import settle_usage  # only for programs that report so
 
         settle_usage(fleet)
 

@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from openclaw.sessions.worktree import Tree
 
 
-
 class Planned(NamedTuple):
     """A task that can be started: its program, the environment it will see, its id and the worktree it will have."""
 
